@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The seam between the kernel half and a CPU: VMX, SVM or the scripted CPU of the tests. A backend translates,
+ * it never decides.
+ * Knows nothing of interrupt controllers. */
+#pragma once
+
+#include "types.h"
+
+struct vcpu;
+
+/* GPRs in encoding order; the entry code of the backends relies on the order. RSP is the backend's (HVM_RSP). */
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };
+struct hvm_regs {
+	uint64_t gpr[GPRS];
+};
+
+/* Guest state that lives in the VMCB or VMCS. */
+enum hvm_reg {
+	HVM_RIP,
+	HVM_RSP,
+	HVM_RFLAGS,
+	HVM_CR0,
+	HVM_CR2,
+	HVM_CR3,
+	HVM_CR4,
+	HVM_EFER,
+	HVM_DR6,
+	HVM_CS_BASE,
+	HVM_DS_BASE,
+	HVM_ES_BASE,
+	HVM_CS,
+	HVM_SS,
+	HVM_CS_MODE,    /* enum cs_mode, read only */
+	HVM_PAT,
+	HVM_TSC_OFFSET,
+};
+enum cs_mode { CS_16, CS_32, CS_64 };
+
+enum event_type { EVENT_NONE, EVENT_INTR, EVENT_NMI, EVENT_EXCEPTION, EVENT_SOFT };
+struct event {
+	enum event_type type;
+	uint8_t vector;
+	bool has_error;
+	uint32_t error;
+};
+
+enum hvm_exit_kind {
+	HVM_EXIT_NONE,       /* the backend's own business; evaluate and enter again */
+	HVM_EXIT_INTR,       /* host interrupt (timer, kick), already taken by the host */
+	HVM_EXIT_WINDOW,     /* the interrupt window opened; the backend has closed it */
+	HVM_EXIT_NMI_WINDOW, /* NMIs can be taken again */
+	HVM_EXIT_HLT,
+	HVM_EXIT_IO,
+	HVM_EXIT_CPUID,
+	HVM_EXIT_RDMSR,
+	HVM_EXIT_WRMSR,
+	HVM_EXIT_CR_WRITE,   /* MOV to CR4 or CR8 */
+	HVM_EXIT_NPF,        /* nested page fault, EPT violation */
+	HVM_EXIT_UD,         /* an instruction that the guest's CPU does not have */
+	HVM_EXIT_GP,         /* one that is privileged beyond ring 0 here: RDPMC */
+	HVM_EXIT_NOP,        /* INVD, WBINVD: done by skipping it */
+	HVM_EXIT_EXCEPTION,  /* intercepted only to be given to the guest after a clean-up: `event` */
+	HVM_EXIT_SHUTDOWN,
+	HVM_EXIT_FAIL_ENTRY,
+	HVM_EXIT_UNKNOWN,
+	HVM_EXITS
+};
+
+struct hvm_exit {
+	enum hvm_exit_kind kind;
+	uint8_t insn_len;  /* 0: not known, decode it */
+	uint64_t now;      /* ns, read once per exit */
+	uint64_t rip;
+	uint64_t vendor_code, vendor_info[2];
+	struct event vectoring; /* delivery that this exit cut short; SOFT is re-executed, so never reported */
+	union {
+		struct {
+			uint16_t port;
+			uint8_t size;
+			bool in, string, rep;
+			uint8_t addr_bytes; /* string only: 2, 4 or 8 */
+		} io;
+		struct {
+			gpa_t gpa;
+			bool write, fetch, walk; /* walk: while reading guest page tables */
+		} npf;
+		struct event event;
+	};
+};
+
+/* The first of the two function tables. */
+struct hvm_ops {
+	const char *name;
+	/* Runs the guest until an exit. Returns no later than `deadline` (ns). immediate: exit before the first
+	 * instruction, but after the delivery of what was injected. Fills out completely. */
+	void (*enter)(struct vcpu *v, uint64_t deadline, bool immediate, struct hvm_exit *out);
+	/* A of the rule: IF=1 and no shadow. */
+	bool (*intr_allowed)(const struct vcpu *v);
+	bool (*nmi_allowed)(const struct vcpu *v);
+	bool (*shadow)(const struct vcpu *v);
+	/* For the next entry. SOFT is never injected: the instruction runs again. */
+	void (*inject)(struct vcpu *v, const struct event *e);
+	/* Arm or disarm; takes effect at the next entry. */
+	void (*intr_window)(struct vcpu *v, bool open);
+	void (*nmi_window)(struct vcpu *v, bool open);
+	/* Past an emulated instruction: RIP moves, the shadow ends. */
+	void (*skip)(struct vcpu *v, uint8_t len);
+	uint64_t (*get)(const struct vcpu *v, enum hvm_reg reg);
+	void (*set)(struct vcpu *v, enum hvm_reg reg, uint64_t val);
+	/* CR8 as the guest reads it; intercept: its writes exit. */
+	void (*set_cr8)(struct vcpu *v, uint8_t cr8, bool intercept);
+	uint8_t (*get_cr8)(const struct vcpu *v);
+	/* Nested translation of one page of RAM. E_NOMEM when the page pool is empty. */
+	int (*map)(struct vcpu *v, gpa_t gpa, hpa_t hpa);
+	void (*unmap)(struct vcpu *v, gpa_t gpa);
+	/* Sleeps until deadline or a host event; returns the time. */
+	uint64_t (*halt)(struct vcpu *v, uint64_t deadline);
+	uint64_t (*now)(const struct vcpu *v);
+	/* What RDTSC would give the guest. */
+	uint64_t (*guest_tsc)(const struct vcpu *v);
+	void (*cpuid)(uint32_t leaf, uint32_t sub, uint32_t out[4]);
+};

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * KVM_RUN: enter, handle the exit, tell the user half when it has something to do.
+ * Knows nothing of which CPU runs the guest. */
+#include "core/vcpu.h"
+
+#include <string.h>
+
+#include "x86.h"
+
+#define TPR_SUBCLASS 0xfu
+
+void *ram_at(const struct ram *r, gpa_t gpa, uint64_t len)
+{
+	if (gpa.v >= r->size || len > r->size - gpa.v)
+		return NULL;
+	return r->base + gpa.v;
+}
+
+void vcpu_init(struct vcpu *v, const struct hvm_ops *ops, void *hw, const struct vcpu_config *cfg)
+{
+	memset(v, 0, sizeof(*v));
+	v->ops = ops;
+	v->hw = hw;
+	v->rule = cfg->rule;
+	v->mode = cfg->mode;
+	v->ram = cfg->ram;
+	v->trace = cfg->trace;
+	v->tsc = (struct tsc_clock){ .mult = cfg->tsc_mult, .tsc0 = cfg->tsc0 };
+	v->ev.stash = STASH_EMPTY;
+	v->eoi_pending = -1;
+	v->livelock.stash = STASH_EMPTY;
+	v->livelock.lapic_vector = -1;
+	v->pat = PAT_RESET;
+	v->misc_enable = BIT64(0); /* fast strings */
+	v->run.deadline = TIME_NEVER;
+	v->cr4_allowed = vcpu_cr4_allowed(v);
+	lapic_reset(&v->lapic, 0, true);
+	v->run.apic_base = v->lapic.base;
+}
+
+void vcpu_set_entry(struct vcpu *v, uint32_t eip, uint32_t eax, uint32_t ebx)
+{
+	memset(&v->regs, 0, sizeof(v->regs));
+	v->regs.gpr[RAX] = eax;
+	v->regs.gpr[RBX] = ebx;
+	v->ops->set(v, HVM_RIP, eip);
+	v->ops->set(v, HVM_RFLAGS, RFLAGS_RESERVED1);
+}
+
+bool vcpu_exit_to_user(struct vcpu *v, enum vcpu_exit_reason reason)
+{
+	v->run.exit_reason = reason;
+	return true;
+}
+
+static void advance(struct vcpu *v, uint64_t now)
+{
+	v->now = now;
+	if (v->trace)
+		v->trace->now = now;
+	if (v->mode == IRQCHIP_USER)
+		return;
+	if (now >= v->lapic.timer_deadline)
+		lapic_advance(&v->lapic, now);
+}
+
+/* NMIs of the local APIC, by IPI or LVT. One is latched while another is blocked or on its way. */
+static void collect_nmi(struct vcpu *v)
+{
+	if (v->lapic.nmi && lapic_take_nmi(&v->lapic))
+		v->ev.nmi.pending = 1;
+}
+
+/* How long the guest may run without us: the user half's deadline or our timer. */
+static uint64_t next_deadline(const struct vcpu *v)
+{
+	if (v->mode == IRQCHIP_USER)
+		return v->run.deadline;
+	return min_u64(v->run.deadline, v->lapic.timer_deadline);
+}
+
+/* TPR travels as CR8. Writes exit when they could make a vector deliverable that is not now, and when TPR has low bits,
+ * which a write clears even if it does not change CR8. The user half of the user irqchip wants to know each lowering. */
+static void load_cr8(struct vcpu *v)
+{
+	bool blocked;
+
+	if (v->mode == IRQCHIP_USER) {
+		v->ops->set_cr8(v, (uint8_t)v->run.cr8, true);
+		return;
+	}
+	blocked = lapic_highest_irr(&v->lapic) >= 0 && lapic_pending(&v->lapic) < 0;
+	v->ops->set_cr8(v, lapic_cr8(&v->lapic), blocked || (v->lapic.tpr & TPR_SUBCLASS));
+}
+
+static void store_cr8(struct vcpu *v)
+{
+	uint8_t cr8 = v->ops->get_cr8(v);
+
+	if (v->mode == IRQCHIP_USER)
+		v->run.cr8 = cr8;
+	else if (cr8 != lapic_cr8(&v->lapic))
+		lapic_set_cr8(&v->lapic, cr8);
+}
+
+static bool take_eoi_exit(struct vcpu *v)
+{
+	int vector;
+
+	if (v->mode == IRQCHIP_USER || v->lapic.eoi_broadcast < 0)
+		return false;
+	vector = lapic_take_eoi(&v->lapic);
+	trace_add(v->trace, TRACE_kvm_eoi, (uint64_t)vector, 0);
+	if (!(v->eoi_exits[vector / 64] & BIT64(vector % 64)))
+		return false;
+	v->run.eoi.vector = (uint8_t)vector;
+	return vcpu_exit_to_user(v, VCPU_EXIT_IOAPIC_EOI);
+}
+
+/* Window exit after window exit, and neither RIP nor what is pending changes: the guest never runs. */
+static bool livelocked(struct vcpu *v, const struct hvm_exit *x)
+{
+	int lapic_vector = v->mode == IRQCHIP_SPLIT ? lapic_pending(&v->lapic) : -1;
+	uint64_t delivered = v->stats.extint + v->stats.lapic + v->stats.nmi;
+
+	if (x->kind != HVM_EXIT_WINDOW || x->rip != v->livelock.rip || lapic_vector != v->livelock.lapic_vector ||
+	    v->ev.stash != v->livelock.stash || delivered != v->livelock.delivered) {
+		v->livelock.exits = 0;
+		v->livelock.rip = x->rip;
+		v->livelock.lapic_vector = lapic_vector;
+		v->livelock.stash = v->ev.stash;
+		v->livelock.delivered = delivered;
+		return false;
+	}
+	if (++v->livelock.exits < LIVELOCK_EXITS)
+		return false;
+	v->run.livelock.window_exits = v->livelock.exits;
+	v->run.livelock.rip = x->rip;
+	v->run.livelock.lapic_vector = lapic_vector;
+	v->livelock.exits = 0;
+	return vcpu_exit_to_user(v, VCPU_EXIT_LIVELOCK);
+}
+
+/* One trip through the guest. True: the user half has something to do. */
+static bool enter_guest(struct vcpu *v)
+{
+	struct hvm_exit x;
+	bool at_once = vcpu_inject(v);
+
+	load_cr8(v);
+	trace_add(v->trace, TRACE_kvm_entry, v->trace ? v->ops->get(v, HVM_RIP) : 0, v->ev.handed);
+	v->ops->enter(v, next_deadline(v), at_once, &x);
+	v->stats.exits++;
+	v->exit_counts[x.kind]++;
+	store_cr8(v);
+	advance(v, x.now);
+	trace_add(v->trace, TRACE_kvm_exit, x.kind, x.rip);
+	vcpu_complete_injection(v, &x);
+	if (livelocked(v, &x))
+		return true;
+	return vcpu_handle_exit(v, &x) || take_eoi_exit(v);
+}
+
+/* HLT in split mode stays here. W alone never wakes, nor does a stash behind IF=0 or a masked LVT0. */
+static void block(struct vcpu *v)
+{
+	uint64_t deadline = next_deadline(v);
+
+	while (!vcpu_has_wake_event(v)) {
+		advance(v, v->ops->halt(v, deadline));
+		collect_nmi(v);
+		if (v->now >= deadline)
+			break;
+	}
+	if (vcpu_has_wake_event(v))
+		v->halted = false;
+}
+
+static void publish(struct vcpu *v)
+{
+	v->run.ready_for_interrupt_injection = vcpu_ready(v);
+	v->run.if_flag = (v->ops->get(v, HVM_RFLAGS) & RFLAGS_IF) != 0;
+	if (v->mode == IRQCHIP_SPLIT)
+		v->run.apic_base = v->lapic.base;
+	v->stats.user_exits++;
+	trace_add(v->trace, TRACE_kvm_userspace_exit, v->run.exit_reason, v->run.ready_for_interrupt_injection);
+}
+
+/* The tail of each iteration: the window first, then the kick, as KVM. */
+static bool must_return(struct vcpu *v)
+{
+	if (v->run.request_interrupt_window && vcpu_ready(v))
+		return vcpu_exit_to_user(v, VCPU_EXIT_IRQ_WINDOW_OPEN);
+	if (v->run.immediate_exit || v->now >= v->run.deadline)
+		return vcpu_exit_to_user(v, VCPU_EXIT_INTR);
+	return false;
+}
+
+static void vcpu_native_run(void *h)
+{
+	struct vcpu *v = h;
+	bool done = vcpu_complete_io(v) || take_eoi_exit(v);
+
+	if (!done && v->run.immediate_exit)
+		done = vcpu_exit_to_user(v, VCPU_EXIT_INTR);
+	while (!done) {
+		collect_nmi(v);
+		if (v->halted)
+			block(v);
+		done = (!v->halted && enter_guest(v)) || must_return(v);
+	}
+	publish(v);
+}
+
+static int vcpu_native_interrupt(void *h, uint32_t vector)
+{
+	struct vcpu *v = h;
+	int r = 0;
+
+	if (vector >= LAPIC_VECTORS)
+		return E_INVAL;
+	if (v->mode == IRQCHIP_USER) {
+		v->ev.intr.injected = true;
+		v->ev.intr.vector = (uint8_t)vector;
+		v->stats.extint++;
+	} else if (v->ev.stash != STASH_EMPTY) {
+		r = E_EXIST;
+	} else {
+		v->ev.stash = (int)vector;
+	}
+	trace_add(v->trace, TRACE_dm_stash, vector, (uint64_t)(int64_t)r);
+	return r;
+}
+
+static void vcpu_native_nmi(void *h)
+{
+	struct vcpu *v = h;
+
+	v->ev.nmi.pending = 1;
+}
+
+static int vcpu_native_signal_msi(void *h, const struct apic_msg *msg)
+{
+	struct vcpu *v = h;
+
+	if (v->mode == IRQCHIP_USER)
+		return E_NXIO;
+	trace_add(v->trace, TRACE_kvm_msi_set_irq, msg->vector, msg->delivery_mode);
+	lapic_deliver(&v->lapic, msg);
+	return 0;
+}
+
+static void vcpu_native_set_eoi_exits(void *h, const uint64_t bitmap[4])
+{
+	struct vcpu *v = h;
+
+	memcpy(v->eoi_exits, bitmap, sizeof(v->eoi_exits));
+}
+
+static void vcpu_native_unmap(void *h, gpa_t gpa, uint64_t len)
+{
+	struct vcpu *v = h;
+	uint64_t first = gpa.v & ~PAGE_MASK;
+
+	if (!len || !ram_at(&v->ram, gpa, len))
+		return;
+	for (uint64_t a = first; a < gpa.v + len; a += PAGE_SIZE)
+		v->ops->unmap(v, GPA(a));
+}
+
+static uint64_t vcpu_native_now(void *h)
+{
+	const struct vcpu *v = h;
+
+	return v->ops->now(v);
+}
+
+static void vcpu_native_wait(void *h, uint64_t deadline)
+{
+	struct vcpu *v = h;
+
+	v->now = v->ops->halt(v, deadline);
+}
+
+static void vcpu_native_stats(void *h, struct vcpu_stats *out)
+{
+	const struct vcpu *v = h;
+
+	*out = v->stats;
+}
+
+static void vcpu_native_dump(void *h, struct vcpu_dump *out)
+{
+	const struct vcpu *v = h;
+
+	memset(out, 0, sizeof(*out));
+	memcpy(out->gpr, v->regs.gpr, sizeof(out->gpr));
+	out->rip = v->ops->get(v, HVM_RIP);
+	out->rsp = v->ops->get(v, HVM_RSP);
+	out->gpr[RSP] = out->rsp;
+	out->rflags = v->ops->get(v, HVM_RFLAGS);
+	out->cr0 = v->ops->get(v, HVM_CR0);
+	out->cr2 = v->ops->get(v, HVM_CR2);
+	out->cr3 = v->ops->get(v, HVM_CR3);
+	out->cr4 = v->ops->get(v, HVM_CR4);
+	out->efer = v->ops->get(v, HVM_EFER);
+	out->cs_base = v->ops->get(v, HVM_CS_BASE);
+	out->cs = (uint16_t)v->ops->get(v, HVM_CS);
+	out->ss = (uint16_t)v->ops->get(v, HVM_SS);
+	out->halted = v->halted;
+	out->nmi_masked = !v->ops->nmi_allowed(v);
+	out->shadow = v->ops->shadow(v);
+	out->stash = v->ev.stash;
+	out->lapic_pending = v->mode == IRQCHIP_SPLIT ? lapic_pending(&v->lapic) : -1;
+}
+
+const struct vcpu_api vcpu_native_api = {
+	.name = "native",
+	.run = vcpu_native_run,
+	.interrupt = vcpu_native_interrupt,
+	.nmi = vcpu_native_nmi,
+	.signal_msi = vcpu_native_signal_msi,
+	.set_eoi_exits = vcpu_native_set_eoi_exits,
+	.unmap = vcpu_native_unmap,
+	.now = vcpu_native_now,
+	.wait = vcpu_native_wait,
+	.stats = vcpu_native_stats,
+	.dump = vcpu_native_dump,
+};

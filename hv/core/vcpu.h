@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The kernel half: one vCPU, its event queue, its local APIC, and KVM_RUN over any hvm_ops.
+ * Knows nothing of the 8259, and of the CPU only what hvm_ops says. */
+#pragma once
+
+#include "core/hvm.h"
+#include "core/irq.h"
+#include "core/lapic.h"
+#include "core/mmio.h"
+#include "status.h"
+#include "trace.h"
+#include "vcpu_run.h"
+
+#define STASH_EMPTY (-1)
+/* Window exits in a row, with the same RIP and the same pending vector, that make a livelock. Real windows move RIP. */
+#define LIVELOCK_EXITS 10000
+
+/* Guest memory: [0, size) of guest-physical addresses, contiguous in the host. */
+struct ram {
+	uint8_t *base;
+	uint64_t size;
+};
+/* The pointer behind [gpa, gpa + len), NULL unless all of it is RAM. */
+void *ram_at(const struct ram *r, gpa_t gpa, uint64_t len);
+
+/* Events on their way to the CPU. "injected" is KVM's word: committed, must be delivered before anything else. */
+struct events {
+	struct {
+		bool pending, injected;
+		uint8_t vector;
+		bool has_error;
+		uint32_t error;
+		uint64_t dr6; /* bits that a pending #DB sets when it is injected */
+	} exc;
+	struct {
+		uint8_t pending; /* 0..1 while NMIs are blocked, "latched once" */
+		bool injected;
+	} nmi;
+	struct {
+		bool injected;
+		uint8_t vector;
+	} intr;
+	int stash;             /* vector of KVM_INTERRUPT in split mode, or STASH_EMPTY */
+	enum event_type handed; /* what this entry carries */
+};
+
+enum pending_op { OP_NONE, OP_IO_IN, OP_MMIO_READ, OP_RDMSR, OP_WRMSR };
+
+struct vcpu {
+	struct hvm_regs regs; /* first: the entry code finds it at offset 0 */
+	const struct hvm_ops *ops;
+	void *hw;             /* the backend's own */
+	enum irq_rule rule;
+	enum irqchip_mode mode;
+	struct vcpu_run run;
+	struct events ev;
+	struct lapic lapic;   /* split mode */
+	struct ram ram;
+	struct tsc_clock tsc;
+	uint64_t eoi_exits[4];
+	int eoi_pending;      /* vector for VCPU_EXIT_IOAPIC_EOI, -1 none */
+	uint64_t now;
+	bool halted;
+	bool host_nx;         /* the guest may set EFER.NXE */
+	uint64_t cr4_allowed, efer_allowed;
+	struct {
+		enum pending_op op;
+		uint8_t insn_len;
+		struct mmio_op mmio;
+		bool rep;       /* string I/O: RIP stays until RCX is 0 */
+		uint8_t string_bytes;
+	} io;
+	struct {
+		uint64_t exits, rip;
+		int lapic_vector;
+		int stash;
+		uint64_t delivered;
+	} livelock;
+	uint64_t pat, misc_enable;
+	struct vcpu_stats stats;
+	uint64_t exit_counts[HVM_EXITS];
+	struct trace *trace;  /* NULL: off */
+};
+
+struct vcpu_config {
+	enum irq_rule rule;
+	enum irqchip_mode mode;
+	struct ram ram;
+	uint64_t tsc_mult; /* struct tsc_clock */
+	uint64_t tsc0;
+	struct trace *trace;
+};
+
+/* hw must be ready: the reset writes guest state through ops. */
+void vcpu_init(struct vcpu *v, const struct hvm_ops *ops, void *hw, const struct vcpu_config *cfg);
+/* Multiboot-1 entry state: 32-bit flat protected mode, paging off. */
+void vcpu_set_entry(struct vcpu *v, uint32_t eip, uint32_t eax, uint32_t ebx);
+
+/* The contract over a native vCPU; h is a struct vcpu. */
+extern const struct vcpu_api vcpu_native_api;
+
+/* --- between the files of the kernel half --- */
+
+/* events.c */
+struct irq_view vcpu_irq_view(const struct vcpu *v);
+bool vcpu_ready(const struct vcpu *v);
+void vcpu_queue_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+void vcpu_queue_gp(struct vcpu *v);
+/* Gives the CPU at most one event, arms the windows; returns whether the entry must exit at once. */
+bool vcpu_inject(struct vcpu *v);
+/* After the exit: what was handed over is delivered, unless the exit says that it was cut short. */
+void vcpu_complete_injection(struct vcpu *v, const struct hvm_exit *x);
+/* Would a halted vCPU wake? */
+bool vcpu_has_wake_event(const struct vcpu *v);
+
+/* exits.c: returns true when the user half must be told (run is filled). */
+bool vcpu_handle_exit(struct vcpu *v, const struct hvm_exit *x);
+/* Finishes what the last return to the user half left open. Returns true to return to the user half again
+ * (the write half of a read-modify-write). */
+bool vcpu_complete_io(struct vcpu *v);
+/* Past the instruction at RIP; owes a #DB when TF is set, as the CPU would. */
+void vcpu_skip(struct vcpu *v, uint8_t len);
+bool vcpu_exit_to_user(struct vcpu *v, enum vcpu_exit_reason reason);
+
+/* cpuid.c, msr.c: the CPU that the guest sees. msr: 0, or E_INVAL for #GP, or E_NXIO: the user half's. */
+void vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4]);
+uint64_t vcpu_cr4_allowed(const struct vcpu *v);
+int vcpu_read_msr(struct vcpu *v, uint32_t msr, uint64_t *val);
+int vcpu_write_msr(struct vcpu *v, uint32_t msr, uint64_t val);
+
+/* gva.c: guest-virtual addresses. Bytes copied, which is short where a page is not mapped or not RAM. */
+size_t vcpu_fetch(struct vcpu *v, uint64_t linear, uint8_t *buf, size_t len);
+int vcpu_translate(const struct vcpu *v, uint64_t linear, gpa_t *out);

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The SVM backend: set-up, entry, injection, the interrupt window, guest state.
+ * Knows nothing of interrupt controllers. Its twin will be vmx.c: same functions, same order. */
+#include "x86/svm.h"
+
+#include <string.h>
+
+#include "core/vcpu.h"
+#include "status.h"
+#include "x86.h"
+
+#define CPUID_FEATURES 1u
+#define ECX_HYPERVISOR BIT(31)
+#define CPUID_HV_VENDOR 0x40000000u
+#define CPUID_AMD_MAX 0x80000000u
+#define CPUID_AMD_FEATURES 0x80000001u
+#define CPUID_AMD_SVM 0x8000000au
+#define AMD_ECX_SVM BIT(2)
+#define SVM_EDX_NP BIT(0)
+#define SVM_EDX_LOCK BIT(2)
+#define SVM_EDX_NRIPS BIT(3)
+#define VM_CR_LOCK BIT64(3)
+#define VM_CR_SVMDIS BIT64(4)
+
+#define IOPM_PAGES 3
+#define MSRPM_PAGES 2
+#define MSRPM_PER_BYTE 4
+#define MSRPM_RANGE 0x2000u /* MSRs in each of the map's parts */
+#define MSRPM_HIGH 0xc0000000u
+#define GUEST_ASID 1
+#define SEG_LIMIT 0xffffffffu
+#define ENTRY_CS 0x08
+#define ENTRY_DS 0x10
+#define TSS_LIMIT 0x67
+/* The guest gets at least this long between a pending deadline and the next exit for it. Less, and a timer shorter than
+ * an entry would keep the guest from ever running. */
+#define MIN_RUN (20 * NSEC_PER_USEC)
+
+/* Offsets that svm_enter.S uses. */
+_Static_assert(offsetof(struct hvm_regs, gpr[RCX]) == 0x08, "svm_enter.S");
+_Static_assert(offsetof(struct hvm_regs, gpr[RBP]) == 0x28, "svm_enter.S");
+_Static_assert(offsetof(struct hvm_regs, gpr[RDI]) == 0x38, "svm_enter.S");
+_Static_assert(offsetof(struct hvm_regs, gpr[R15]) == 0x78, "svm_enter.S");
+_Static_assert(offsetof(struct vcpu, regs) == 0, "svm_enter.S");
+
+void svm_vmrun(struct hvm_regs *regs, uint64_t vmcb_pa, uint64_t shadow);
+
+static bool is_tcg(void)
+{
+	static const char name[] = "TCGTCGTCGTCG";
+	struct cpuid_regs r = cpuid(CPUID_HV_VENDOR, 0);
+
+	return (cpuid(CPUID_FEATURES, 0).ecx & ECX_HYPERVISOR) && !memcmp(&r.ebx, name, sizeof(r.ebx)) &&
+	       !memcmp(&r.ecx, name, sizeof(r.ecx)) && !memcmp(&r.edx, name, sizeof(r.edx));
+}
+
+void svm_probe(struct svm_caps *out)
+{
+	uint32_t features = CPUID_AMD_FEATURES;
+	struct cpuid_regs r;
+
+	memset(out, 0, sizeof(*out));
+	out->svm = cpuid(CPUID_AMD_MAX, 0).eax >= CPUID_AMD_SVM && (cpuid(features, 0).ecx & AMD_ECX_SVM);
+	if (!out->svm)
+		return;
+	r = cpuid(CPUID_AMD_SVM, 0);
+	out->npt = r.edx & SVM_EDX_NP;
+	out->nrips = r.edx & SVM_EDX_NRIPS;
+	out->asids = r.ebx;
+	out->disabled = rdmsr(MSR_VM_CR) & VM_CR_SVMDIS;
+	out->tcg = is_tcg();
+	out->locked = !(r.edx & SVM_EDX_LOCK) || (rdmsr(MSR_VM_CR) & VM_CR_LOCK);
+}
+
+/* MSRs that the guest owns outright: VMLOAD and VMSAVE switch them. */
+static void msrpm_pass(uint8_t *map, uint32_t msr)
+{
+	uint32_t index = msr >= MSRPM_HIGH ? msr - MSRPM_HIGH + MSRPM_RANGE : msr;
+
+	map[index / MSRPM_PER_BYTE] &= (uint8_t)~(MASK(1, 0) << (index % MSRPM_PER_BYTE * 2));
+}
+
+static void init_msrpm(uint8_t *map)
+{
+	static const uint32_t guest_owned[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_STAR,
+						MSR_LSTAR,       MSR_CSTAR,        MSR_SFMASK,       MSR_FS_BASE,
+						MSR_GS_BASE,     MSR_KERNEL_GS_BASE };
+
+	memset(map, UINT8_MAX, MSRPM_PAGES * PAGE_SIZE);
+	for (size_t i = 0; i < ARRAY_SIZE(guest_owned); i++)
+		msrpm_pass(map, guest_owned[i]);
+}
+
+static void init_control(struct svm *s, const void *iopm, const void *msrpm)
+{
+	struct vmcb_control *c = &s->vmcb->control;
+
+	c->intercept_cr = INTERCEPT_CR_WRITE(4);
+	c->intercept_1 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_RSM |
+			 INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IOIO_PROT | INTERCEPT_MSR_PROT |
+			 INTERCEPT_TASK_SWITCH | INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN;
+	c->intercept_2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
+			 INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP | INTERCEPT_WBINVD | INTERCEPT_MONITOR |
+			 INTERCEPT_MWAIT | INTERCEPT_XSETBV;
+	c->iopm_base_pa = (uintptr_t)iopm;
+	c->msrpm_base_pa = (uintptr_t)msrpm;
+	c->guest_asid = GUEST_ASID;
+	c->tlb_control = TLB_CONTROL_FLUSH_ALL;
+	c->int_ctl = INT_CTL_V_INTR_MASKING;
+	c->np_enable = NP_ENABLE;
+	c->n_cr3 = nested_root(&s->nested).v;
+}
+
+/* Multiboot: 32-bit flat protected mode, paging off, interrupts off. */
+static void init_save(struct vmcb_save *g)
+{
+	const struct vmcb_segment data = { ENTRY_DS, SEG_DATA | SEG_G | SEG_DB, SEG_LIMIT, 0 };
+
+	g->es = g->ss = g->ds = g->fs = g->gs = data;
+	g->cs = (struct vmcb_segment){ ENTRY_CS, SEG_CODE | SEG_G | SEG_DB, SEG_LIMIT, 0 };
+	g->ldtr = (struct vmcb_segment){ 0, SEG_LDT, 0, 0 };
+	g->tr = (struct vmcb_segment){ 0, SEG_TSS_BUSY, TSS_LIMIT, 0 };
+	g->efer = EFER_SVME;
+	g->cr0 = CR0_PE | CR0_ET;
+	g->dr6 = DR6_INIT;
+	g->dr7 = DR7_INIT;
+	g->rflags = RFLAGS_RESERVED1;
+	g->g_pat = PAT_RESET;
+}
+
+int svm_init(struct svm *s, struct host *host, struct page_pool *pool)
+{
+	uint8_t *iopm, *msrpm;
+
+	memset(s, 0, sizeof(*s));
+	s->host = host;
+	svm_probe(&s->caps);
+	if (svm_missing(&s->caps))
+		return E_NODEV;
+	s->vmcb = page_alloc(pool);
+	s->host_vmcb = page_alloc(pool);
+	s->hsave = page_alloc(pool);
+	iopm = pages_alloc(pool, IOPM_PAGES);
+	msrpm = pages_alloc(pool, MSRPM_PAGES);
+	if (!s->vmcb || !s->host_vmcb || !s->hsave || !iopm || !msrpm || nested_init(&s->nested, &nested_npt, pool))
+		return E_NOMEM;
+	memset(iopm, UINT8_MAX, IOPM_PAGES * PAGE_SIZE);
+	init_msrpm(msrpm);
+	init_control(s, iopm, msrpm);
+	init_save(&s->vmcb->save);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)s->hsave);
+	/* Once, not at every entry: the hypervisor uses none of FS, GS, LDTR, TR and the SYSCALL MSRs while it has the
+	 * machine. Its IDT uses no IST then, since TR is the guest's. */
+	host_use_ist(host, false);
+	vmsave(HPA((uintptr_t)s->host_vmcb));
+	vmload(HPA((uintptr_t)s->vmcb));
+	return 0;
+}
+
+void svm_fini(struct svm *s)
+{
+	if (!s->host_vmcb || !s->hsave)
+		return;
+	vmload(HPA((uintptr_t)s->host_vmcb));
+	host_use_ist(s->host, true);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
+}
+
+static struct svm *svm_of(const struct vcpu *v)
+{
+	return v->hw;
+}
+
+static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct hvm_exit *out)
+{
+	struct svm *s = svm_of(v);
+	struct vmcb_control *c = &s->vmcb->control;
+
+	svm_nmi_before_entry(s, &immediate);
+	if (deadline < v->now + MIN_RUN)
+		deadline = v->now + MIN_RUN;
+	host_timer_arm(s->host, deadline);
+	if (immediate)
+		host_self_ipi(s->host);
+	s->vmcb->save.rax = v->regs.gpr[RAX];
+	svm_vmrun(&v->regs, (uintptr_t)s->vmcb, c->int_state & INT_STATE_SHADOW);
+	v->regs.gpr[RAX] = s->vmcb->save.rax;
+	c->tlb_control = TLB_CONTROL_NOTHING;
+	c->eventinj = 0;
+	if (c->exitcode == VMEXIT_INTR || c->exitcode == VMEXIT_NMI)
+		host_take_interrupts(s->host);
+	svm_translate_exit(s, out);
+	svm_nmi_after_exit(s, out);
+	if (out->kind == HVM_EXIT_WINDOW)
+		svm_ops.intr_window(v, false);
+	out->now = host_now(s->host);
+}
+
+static bool svm_shadow(const struct vcpu *v)
+{
+	return svm_of(v)->vmcb->control.int_state & INT_STATE_SHADOW;
+}
+
+static bool svm_intr_allowed(const struct vcpu *v)
+{
+	return (svm_of(v)->vmcb->save.rflags & RFLAGS_IF) && !svm_shadow(v);
+}
+
+static void svm_inject(struct vcpu *v, const struct event *e)
+{
+	static const uint8_t types[] = { [EVENT_INTR] = EVENT_TYPE_INTR,
+					 [EVENT_NMI] = EVENT_TYPE_NMI,
+					 [EVENT_EXCEPTION] = EVENT_TYPE_EXEPT };
+	struct svm *s = svm_of(v);
+	uint64_t inj = EVENT_VALID | EVENT_TYPE_FIELD(types[e->type]) | e->vector;
+
+	if (e->has_error)
+		inj |= EVENT_ERROR_VALID | EVENT_ERROR_FIELD(e->error);
+	s->vmcb->control.eventinj = inj;
+	if (e->type == EVENT_NMI)
+		svm_nmi_injected(s);
+}
+
+/* A dummy virtual interrupt that is never delivered, because its interception comes first.
+ * APM v2, "Virtual Interrupt Intercept". V_IGN_TPR: hardware compares the priority with V_TPR, and a TPR of 15 must not
+ * close a window that LINT0's ExtINT does not care about. */
+static void svm_intr_window(struct vcpu *v, bool open)
+{
+	struct svm *s = svm_of(v);
+	struct vmcb_control *c = &s->vmcb->control;
+	const uint32_t request = INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR | INT_CTL_V_INTR_PRIO(INT_CTL_PRIO_MAX);
+
+	if (open == s->window)
+		return;
+	s->window = open;
+	if (open) {
+		c->int_ctl |= request;
+		c->int_vector = 0;
+		c->intercept_1 |= INTERCEPT_VINTR;
+	} else {
+		c->int_ctl &= ~request;
+		c->intercept_1 &= ~INTERCEPT_VINTR;
+	}
+}
+
+static void svm_skip(struct vcpu *v, uint8_t len)
+{
+	struct svm *s = svm_of(v);
+
+	s->vmcb->save.rip += len;
+	if (svm_ops.get(v, HVM_CS_MODE) != CS_64)
+		s->vmcb->save.rip = (uint32_t)s->vmcb->save.rip;
+	s->vmcb->control.int_state &= ~(uint64_t)INT_STATE_SHADOW;
+	s->vmcb->save.rflags &= ~RFLAGS_RF;
+}
+
+static uint64_t cs_mode(const struct vmcb_save *g)
+{
+	if ((g->efer & EFER_LMA) && (g->cs.attributes & SEG_L))
+		return CS_64;
+	return g->cs.attributes & SEG_DB ? CS_32 : CS_16;
+}
+
+static uint64_t svm_get(const struct vcpu *v, enum hvm_reg reg)
+{
+	const struct vmcb *b = svm_of(v)->vmcb;
+	const struct vmcb_save *g = &b->save;
+
+	switch (reg) {
+	case HVM_RIP: return g->rip;
+	case HVM_RSP: return g->rsp;
+	case HVM_RFLAGS: return g->rflags;
+	case HVM_CR0: return g->cr0;
+	case HVM_CR2: return g->cr2;
+	case HVM_CR3: return g->cr3;
+	case HVM_CR4: return g->cr4;
+	case HVM_EFER: return g->efer & ~EFER_SVME;
+	case HVM_DR6: return g->dr6;
+	case HVM_CS_BASE: return g->cs.base;
+	case HVM_DS_BASE: return g->ds.base;
+	case HVM_ES_BASE: return g->es.base;
+	case HVM_CS: return g->cs.selector;
+	case HVM_SS: return g->ss.selector;
+	case HVM_CS_MODE: return cs_mode(g);
+	case HVM_PAT: return g->g_pat;
+	case HVM_TSC_OFFSET: return b->control.tsc_offset;
+	}
+	return 0;
+}
+
+static void svm_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
+{
+	struct vmcb *b = svm_of(v)->vmcb;
+	struct vmcb_save *g = &b->save;
+
+	switch (reg) {
+	case HVM_RIP: g->rip = val; return;
+	case HVM_RSP: g->rsp = val; return;
+	case HVM_RFLAGS: g->rflags = val; return;
+	case HVM_CR0: g->cr0 = val; break;
+	case HVM_CR2: g->cr2 = val; return;
+	case HVM_CR3: g->cr3 = val; break;
+	case HVM_CR4: g->cr4 = val; break;
+	case HVM_EFER: g->efer = val | EFER_SVME; break;
+	case HVM_DR6: g->dr6 = val; return;
+	case HVM_PAT: g->g_pat = val; break;
+	case HVM_TSC_OFFSET: b->control.tsc_offset = val; return;
+	default: return;
+	}
+	b->control.tlb_control = TLB_CONTROL_FLUSH_ALL; /* paging changed under the guest */
+}
+
+static void svm_set_cr8(struct vcpu *v, uint8_t cr8, bool intercept)
+{
+	struct svm *s = svm_of(v);
+	struct vmcb_control *c = &s->vmcb->control;
+
+	/* Under TCG always: QEMU 7.2 aborts when a guest writes CR8 while V_IRQ is pending, and with V_INTR_MASKING no version
+	 * tried here raises #GP for reserved bits. */
+	intercept = intercept || s->caps.tcg;
+	c->int_ctl = (c->int_ctl & ~INT_CTL_V_TPR_MASK) | cr8;
+	if (intercept)
+		c->intercept_cr |= INTERCEPT_CR_WRITE(8);
+	else
+		c->intercept_cr &= ~INTERCEPT_CR_WRITE(8);
+}
+
+static uint8_t svm_get_cr8(const struct vcpu *v)
+{
+	return (uint8_t)INT_CTL_V_TPR(svm_of(v)->vmcb->control.int_ctl);
+}
+
+static int svm_map(struct vcpu *v, gpa_t gpa, hpa_t hpa)
+{
+	return nested_map(&svm_of(v)->nested, gpa, hpa);
+}
+
+static void svm_unmap(struct vcpu *v, gpa_t gpa)
+{
+	struct svm *s = svm_of(v);
+
+	nested_unmap(&s->nested, gpa);
+	s->vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ALL;
+}
+
+static uint64_t svm_halt(struct vcpu *v, uint64_t deadline)
+{
+	struct svm *s = svm_of(v);
+
+	host_halt_until(s->host, deadline);
+	return host_now(s->host);
+}
+
+static uint64_t svm_now(const struct vcpu *v)
+{
+	return host_now(svm_of(v)->host);
+}
+
+static uint64_t svm_guest_tsc(const struct vcpu *v)
+{
+	return rdtsc() + svm_of(v)->vmcb->control.tsc_offset;
+}
+
+static void svm_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
+{
+	struct cpuid_regs r = cpuid(leaf, sub);
+
+	out[0] = r.eax;
+	out[1] = r.ebx;
+	out[2] = r.ecx;
+	out[3] = r.edx;
+}
+
+const struct hvm_ops svm_ops = {
+	.name = "svm",
+	.enter = svm_enter,
+	.intr_allowed = svm_intr_allowed,
+	.nmi_allowed = svm_nmi_allowed,
+	.shadow = svm_shadow,
+	.inject = svm_inject,
+	.intr_window = svm_intr_window,
+	.nmi_window = svm_nmi_window,
+	.skip = svm_skip,
+	.get = svm_get,
+	.set = svm_set,
+	.set_cr8 = svm_set_cr8,
+	.get_cr8 = svm_get_cr8,
+	.map = svm_map,
+	.unmap = svm_unmap,
+	.halt = svm_halt,
+	.now = svm_now,
+	.guest_tsc = svm_guest_tsc,
+	.cpuid = svm_cpuid,
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The SVM backend.
+ * Knows nothing of interrupt controllers: it arms a window or injects because it is told to. */
+#pragma once
+
+#include "core/hvm.h"
+#include "x86/host.h"
+#include "x86/paging.h"
+#include "x86/vmcb.h"
+
+/* What the CPU says of itself, as far as it decides whether SVM can be used. */
+struct svm_caps {
+	bool svm;       /* CPUID Fn8000_0001 ECX.SVM */
+	bool disabled;  /* VM_CR.SVMDIS */
+	bool locked;    /* VM_CR.LOCK, or no SVM-lock feature: firmware alone can enable it */
+	bool npt;       /* CPUID Fn8000_000A EDX.NP */
+	bool nrips;     /* CPUID Fn8000_000A EDX.NRIPS */
+	uint32_t asids; /* CPUID Fn8000_000A EBX */
+	bool tcg;       /* QEMU TCG: its deviations apply (docs/findings.md) */
+};
+
+struct svm {
+	struct vmcb *vmcb;
+	struct vmcb *host_vmcb; /* VMSAVE area of the host */
+	void *hsave;
+	struct host *host;
+	struct nested nested;
+	struct svm_caps caps;
+	bool window;
+	/* NMI blocking in software: from the injection until the IRET has retired. */
+	struct {
+		bool masked;
+		bool iret_seen;   /* the IRET is about to run, at iret_rip */
+		uint64_t iret_rip;
+		bool step_wanted, step; /* single-step one instruction, then look again */
+		bool guest_tf;    /* TF as the guest has it */
+		uint64_t step_rip;
+	} nmi;
+};
+
+void svm_probe(struct svm_caps *out);
+/* NULL if SVM can be used; else what is missing, for one error line. Pure. */
+const char *svm_missing(const struct svm_caps *caps);
+/* Between host_takeover() and host_giveback(). E_NOMEM; E_NODEV as svm_missing(). */
+int svm_init(struct svm *s, struct host *host, struct page_pool *pool);
+void svm_fini(struct svm *s);
+
+extern const struct hvm_ops svm_ops;
+
+/* svm_exit.c: the vendor's exit in the common form. */
+void svm_translate_exit(struct svm *s, struct hvm_exit *out);
+/* svm_nmi.c */
+bool svm_nmi_allowed(const struct vcpu *v);
+void svm_nmi_window(struct vcpu *v, bool open);
+void svm_nmi_injected(struct svm *s);
+void svm_nmi_before_entry(struct svm *s, bool *immediate);
+
+void svm_nmi_after_exit(struct svm *s, struct hvm_exit *out);

@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * The user half: offers interrupts to the vCPU, runs it, serves its exits, and knows when the guest has ended.
+ * Knows nothing of how the vCPU is built, of files, and of who prints the lines.
+ *
+ * Before each run, as QEMU does: NMIs first; then, if the last return said "ready", one INTA cycle and KVM_INTERRUPT;
+ * then the window is requested if there is still something to offer. The acknowledge itself can raise INTR again
+ * (automatic EOI, a better request): the window is then requested although the stash is full. That is the contract, and
+ * whether the window comes in time is the rule's business. */
+#include "vmm/vmm.h"
+
+#include <string.h>
+
+#include "vmm/fmt.h"
+#include "vmm/ktap.h"
+#include "x86.h"
+
+void vmm_init(struct vmm *v, const struct vmm_config *cfg)
+{
+	struct vmm_config copy = *cfg; /* it may be the last run's own */
+
+	memset(v, 0, sizeof(*v));
+	v->cfg = copy;
+	v->kept = VMM_NO_VECTOR;
+	v->scenario_deadline = TIME_NEVER;
+	v->now = copy.api->now(copy.h);
+	machine_init(&v->machine, v->now, copy.unix_seconds, copy.trace);
+	lapic_reset(&v->lapic, 0, true);
+}
+
+static bool is_user(const struct vmm *v)
+{
+	return v->cfg.mode == IRQCHIP_USER;
+}
+
+/* ---- how the guest ends ---- */
+
+static void end_run(struct vmm *v, enum run_end why, const char *text)
+{
+	struct vmm_end *end = &v->end;
+	size_t prefix = 0;
+
+	v->ended = true;
+	end->end = why;
+	if (v->in_scenario)
+		prefix = fmt(end->message, sizeof(end->message), "scenario %u %s: ", v->scenario.index, v->scenario.name);
+	end->detail = (uint8_t)prefix;
+	fmt(end->message + prefix, sizeof(end->message) - prefix, "%s", text);
+}
+
+static void end_with_state(struct vmm *v, enum run_end why, const char *text)
+{
+	struct vcpu_dump d;
+	char buf[VMM_MESSAGE_SIZE];
+
+	v->cfg.api->dump(v->cfg.h, &d);
+	fmt(buf, sizeof(buf), "%s, rip=%#llx halted=%u IF=%u", text, (unsigned long long)d.rip, d.halted || v->halted,
+	    (d.rflags & RFLAGS_IF) != 0);
+	end_run(v, why, buf);
+}
+
+static uint64_t vmm_deadline(const struct vmm *v)
+{
+	return min_u64(v->cfg.deadline, v->scenario_deadline);
+}
+
+static void check_deadline(struct vmm *v)
+{
+	char text[VMM_MESSAGE_SIZE];
+
+	if (v->now >= v->scenario_deadline) {
+		fmt(text, sizeof(text), "deadline of %u ms passed", v->scenario.deadline_ms);
+		end_with_state(v, RUN_END_DEADLINE, text);
+	} else if (v->now >= v->cfg.deadline) {
+		end_with_state(v, RUN_END_DEADLINE, "deadline of the run passed");
+	}
+}
+
+/* LINT0 is wired to the 8259 in user mode: as an NMI it needs no IF. */
+static bool nmi_possible(const struct vmm *v)
+{
+	uint32_t lint0 = v->lapic.lvt[LVT_LINT0];
+
+	return machine_nmi_possible(&v->machine) ||
+	       (is_user(v) && !(lint0 & APIC_LVT_MASKED) && APIC_DM(lint0) == APIC_DM_NMI);
+}
+
+/* HLT in split mode stays in the kernel half. With IF=0 only an NMI gets it out, whatever the devices do. */
+static void check_hang(struct vmm *v)
+{
+	struct vcpu_dump d;
+
+	if (v->cfg.run->if_flag || nmi_possible(v))
+		return;
+	v->cfg.api->dump(v->cfg.h, &d);
+	if (d.halted)
+		end_with_state(v, RUN_END_HUNG, "halted, and nothing is left that could wake it");
+}
+
+static void end_crash(struct vmm *v)
+{
+	const struct vcpu_run *run = v->cfg.run;
+	unsigned long long a = run->internal.data[0], b = run->internal.data[1];
+	char text[VMM_MESSAGE_SIZE];
+
+	switch (run->internal.suberror) {
+	case VCPU_ERROR_EMULATION:
+		fmt(text, sizeof(text), "an instruction that is not emulated accesses gpa=%#llx", a);
+		break;
+	case VCPU_ERROR_FETCH:
+		fmt(text, sizeof(text), "instruction fetch from gpa=%#llx, which is not RAM", a);
+		break;
+	case VCPU_ERROR_DELIVERY:
+		fmt(text, sizeof(text), "event delivery needs gpa=%#llx, which is not RAM", a);
+		break;
+	case VCPU_ERROR_EXIT:
+		fmt(text, sizeof(text), "exit without a handler, code=%#llx info=%#llx", a, b);
+		break;
+	default:
+		fmt(text, sizeof(text), "internal error %u, data=%#llx,%#llx", run->internal.suberror, a, b);
+	}
+	end_with_state(v, RUN_END_CRASH, text);
+}
+
+static void end_livelock(struct vmm *v)
+{
+	const struct vcpu_run *run = v->cfg.run;
+	struct vcpu_dump d;
+	char text[VMM_MESSAGE_SIZE];
+
+	v->cfg.api->dump(v->cfg.h, &d);
+	fmt(text, sizeof(text), "window exits=%llu rip=%#llx lapic_vector=%d stash=%d",
+	    (unsigned long long)run->livelock.window_exits, (unsigned long long)run->livelock.rip,
+	    run->livelock.lapic_vector, d.stash);
+	end_run(v, RUN_END_LIVELOCK, text);
+}
+
+static void end_fail_entry(struct vmm *v)
+{
+	unsigned long long reason = v->cfg.run->fail_entry.hardware_entry_failure_reason;
+	char text[VMM_MESSAGE_SIZE];
+
+	fmt(text, sizeof(text), "the CPU refused the entry, reason=%#llx", reason);
+	end_with_state(v, RUN_END_FAIL_ENTRY, text);
+}
+
+static void end_shutdown(struct vmm *v)
+{
+	struct vcpu_dump d;
+	char text[VMM_MESSAGE_SIZE];
+
+	v->cfg.api->dump(v->cfg.h, &d);
+	fmt(text, sizeof(text), "triple fault at rip=%#llx", (unsigned long long)d.rip);
+	end_run(v, RUN_END_SHUTDOWN, text);
+}
+
+static void end_exit(struct vmm *v, uint8_t status)
+{
+	char text[VMM_MESSAGE_SIZE];
+
+	v->end.exit_status = status;
+	fmt(text, sizeof(text), "exit status %u", status);
+	end_run(v, RUN_END_EXIT, text);
+}
+
+/* ---- interrupts ---- */
+
+static void send_messages(struct vmm *v)
+{
+	struct ioapic *io = &v->machine.ioapic;
+	struct apic_msg msg;
+	uint64_t vectors[4];
+
+	/* The exits first: the EOI of the first message must find them. */
+	if (io->routes_changed && !is_user(v)) {
+		ioapic_eoi_vectors(io, vectors);
+		v->cfg.api->set_eoi_exits(v->cfg.h, vectors);
+	}
+	io->routes_changed = false;
+	while (ioapic_next_msg(io, &msg)) {
+		if (is_user(v))
+			lapic_deliver(&v->lapic, &msg);
+		else
+			v->cfg.api->signal_msi(v->cfg.h, &msg);
+	}
+}
+
+/* What the wires between 8259, I/O APIC and local APIC carry. */
+static void settle(struct vmm *v)
+{
+	int eoi;
+
+	send_messages(v);
+	if (!is_user(v))
+		return;
+	while ((eoi = lapic_take_eoi(&v->lapic)) >= 0) {
+		ioapic_eoi(&v->machine.ioapic, (uint8_t)eoi);
+		send_messages(v);
+	}
+	lapic_set_lint0(&v->lapic, pic_intr(&v->machine.pic));
+}
+
+static void advance(struct vmm *v)
+{
+	if (v->cfg.trace)
+		v->cfg.trace->now = v->now;
+	machine_advance(&v->machine, v->now);
+	if (is_user(v))
+		lapic_advance(&v->lapic, v->now);
+	settle(v);
+}
+
+/* The CPU is not here to ask whether it blocks NMIs, except while it is halted. */
+static void wake_by_nmi(struct vmm *v)
+{
+	struct vcpu_dump d;
+
+	if (!v->halted)
+		return;
+	v->cfg.api->dump(v->cfg.h, &d);
+	v->halted = d.nmi_masked;
+}
+
+static void offer_nmi(struct vmm *v)
+{
+	struct machine_events *e = &v->machine.events;
+
+	if (is_user(v) && lapic_take_nmi(&v->lapic))
+		e->nmis++;
+	for (; e->nmis; e->nmis--) {
+		wake_by_nmi(v);
+		v->cfg.api->nmi(v->cfg.h);
+	}
+}
+
+/* In split mode LVT0 is not looked at: the kernel half's "ready" has done that. */
+static bool extint_waits(const struct vmm *v)
+{
+	if (v->kept != VMM_NO_VECTOR)
+		return true;
+	return pic_intr(&v->machine.pic) && (!is_user(v) || lapic_accepts_extint(&v->lapic));
+}
+
+static bool interrupt_waits(const struct vmm *v)
+{
+	return extint_waits(v) || (is_user(v) && lapic_pending(&v->lapic) >= 0);
+}
+
+static int acknowledge(struct vmm *v)
+{
+	struct pic_ack ack;
+
+	if (v->kept != VMM_NO_VECTOR)
+		return v->kept;
+	ack = machine_inta(&v->machine, v->now);
+	v->intas++;
+	v->spurious += ack.spurious;
+	return ack.vector;
+}
+
+static void offer_extint(struct vmm *v)
+{
+	int vector = acknowledge(v);
+
+	/* A refusal breaks the vCPU's word. The 8259 has been told that the interrupt is in service, so the vector must
+	 * not get lost: it is offered again. */
+	if (v->cfg.api->interrupt(v->cfg.h, (uint32_t)vector)) {
+		v->kept = vector;
+		v->refused++;
+	} else {
+		v->kept = VMM_NO_VECTOR;
+	}
+}
+
+static void offer_lapic(struct vmm *v)
+{
+	int vector = lapic_pending(&v->lapic);
+
+	v->cfg.api->interrupt(v->cfg.h, (uint32_t)vector);
+	lapic_accept(&v->lapic, (uint8_t)vector);
+}
+
+/* "ready" is good for one vector. */
+static void offer_interrupt(struct vmm *v)
+{
+	if (!v->ready || !interrupt_waits(v) || (is_user(v) && !v->cfg.run->if_flag))
+		return;
+	v->ready = false;
+	if (extint_waits(v))
+		offer_extint(v);
+	else
+		offer_lapic(v);
+	settle(v);
+}
+
+/* ---- one run ---- */
+
+static uint64_t next_deadline(const struct vmm *v)
+{
+	uint64_t t = min_u64(machine_deadline(&v->machine), vmm_deadline(v));
+
+	return is_user(v) ? min_u64(t, lapic_deadline(&v->lapic)) : min_u64(t, v->now + VMM_HANG_POLL);
+}
+
+/* User mode, halted: can it run again? Waits a while if not; ends the run if it never will. */
+static bool wake(struct vmm *v)
+{
+	bool irq_on = v->cfg.run->if_flag;
+	uint64_t device = min_u64(machine_deadline(&v->machine), lapic_deadline(&v->lapic));
+
+	if (irq_on && interrupt_waits(v)) {
+		v->halted = false;
+		return true;
+	}
+	if (device == TIME_NEVER || (!irq_on && !nmi_possible(v))) {
+		end_with_state(v, RUN_END_HUNG, "halted, and nothing is left that could wake it");
+		return false;
+	}
+	v->cfg.api->wait(v->cfg.h, min_u64(device, vmm_deadline(v)));
+	v->now = v->cfg.api->now(v->cfg.h);
+	return false;
+}
+
+/* Everything that precedes a run. False: do not run now. */
+static bool prepare(struct vmm *v)
+{
+	struct vcpu_run *run = v->cfg.run;
+
+	check_deadline(v);
+	if (v->ended)
+		return false;
+	advance(v);
+	offer_nmi(v);
+	if (v->halted && !wake(v))
+		return false;
+	offer_interrupt(v);
+	run->request_interrupt_window = interrupt_waits(v);
+	run->deadline = next_deadline(v);
+	if (is_user(v)) {
+		run->cr8 = lapic_cr8(&v->lapic);
+		run->apic_base = v->lapic.base;
+	}
+	return true;
+}
+
+/* What the run has changed by itself. */
+static void take_results(struct vmm *v)
+{
+	const struct vcpu_run *run = v->cfg.run;
+
+	v->now = v->cfg.api->now(v->cfg.h);
+	v->ready = run->ready_for_interrupt_injection;
+	if (!is_user(v))
+		return;
+	/* Only a change: TPR has bits that CR8 has not. */
+	if (run->cr8 != lapic_cr8(&v->lapic))
+		lapic_set_cr8(&v->lapic, (uint8_t)run->cr8);
+	if (run->apic_base != v->lapic.base)
+		lapic_write_msr(&v->lapic, MSR_APIC_BASE, run->apic_base, v->now, &v->cfg.tsc);
+}
+
+/* ---- exits ---- */
+
+static uint64_t counter(struct vmm *v, unsigned index)
+{
+	union {
+		struct vcpu_stats stats;
+		uint64_t value[sizeof(struct vcpu_stats) / sizeof(uint64_t)];
+	} vcpu;
+
+	_Static_assert(ARRAY_SIZE(vcpu.value) == LAB_DELIVERY_FAULTS + 1, "guest_abi.h: the vCPU's counters come first");
+	v->cfg.api->stats(v->cfg.h, &vcpu.stats);
+	if (index < ARRAY_SIZE(vcpu.value))
+		return vcpu.value[index];
+	switch (index) {
+	case LAB_INTAS:
+		return v->intas;
+	case LAB_WINDOWS:
+		return v->windows;
+	case LAB_REFUSED:
+		return v->refused;
+	case LAB_SPURIOUS:
+		return v->spurious;
+	default:
+		return UINT64_MAX;
+	}
+}
+
+static void begin_scenario(struct vmm *v, uint64_t gpa)
+{
+	struct lab_scenario *s = &v->scenario;
+
+	v->in_scenario = false;
+	v->scenario_deadline = TIME_NEVER;
+	if (!gpa || gpa >= v->cfg.ram_size || sizeof(*s) > v->cfg.ram_size - gpa)
+		return;
+	memcpy(s, v->cfg.ram + gpa, sizeof(*s));
+	ktap_clean(s->name, sizeof(s->name));
+	ktap_clean(s->expect, sizeof(s->expect));
+	v->in_scenario = true;
+	if (s->deadline_ms)
+		v->scenario_deadline = v->now + s->deadline_ms * NSEC_PER_MSEC;
+}
+
+static void take_events(struct vmm *v)
+{
+	struct machine_events *e = &v->machine.events;
+
+	if (e->unmap && e->unmap_gpa < v->cfg.ram_size)
+		v->cfg.api->unmap(v->cfg.h, GPA(e->unmap_gpa), PAGE_SIZE);
+	if (e->counter)
+		v->machine.lab.counter = counter(v, e->counter_index);
+	if (e->scenario)
+		begin_scenario(v, e->scenario_gpa);
+	if (e->exited)
+		end_exit(v, e->exit_status);
+	/* NMIs stay until the next run is prepared. */
+	*e = (struct machine_events){ .nmis = e->nmis };
+}
+
+static void serve_io(struct vmm *v)
+{
+	struct vcpu_run *run = v->cfg.run;
+	uint32_t data = run->io.data;
+
+	machine_pio(&v->machine, run->io.port, run->io.size, run->io.direction == VCPU_IO_OUT, &data, v->now);
+	if (run->io.direction == VCPU_IO_IN)
+		run->io.data = data;
+	take_events(v);
+}
+
+static bool in_apic_page(const struct vmm *v, uint64_t gpa)
+{
+	uint64_t base = v->lapic.base;
+
+	return is_user(v) && (base & APIC_BASE_EN) && !(base & APIC_BASE_EXTD) && (gpa & ~PAGE_MASK) == (base & APIC_BASE_ADDR);
+}
+
+/* "All 32-bit registers should be accessed using 128-bit aligned 32-bit loads or stores" (SDM v3, "The Local APIC Block
+ * Diagram"): narrower reads get their part, everything else all ones or nothing. */
+static void serve_apic_page(struct vmm *v, uint32_t offset)
+{
+	struct vcpu_run *run = v->cfg.run;
+	uint32_t within = offset % sizeof(uint32_t);
+	uint32_t val;
+
+	if (!run->mmio.is_write) {
+		memset(run->mmio.data, UINT8_MAX, sizeof(run->mmio.data));
+		val = lapic_read(&v->lapic, offset - within, v->now);
+		if (within + run->mmio.len <= sizeof(val))
+			memcpy(run->mmio.data, (uint8_t *)&val + within, run->mmio.len);
+	} else if (!within && run->mmio.len == sizeof(val)) {
+		memcpy(&val, run->mmio.data, sizeof(val));
+		lapic_write(&v->lapic, offset, val, v->now);
+	}
+}
+
+static void serve_mmio(struct vmm *v)
+{
+	struct vcpu_run *run = v->cfg.run;
+
+	if (run->mmio.len > sizeof(run->mmio.data))
+		run->mmio.len = sizeof(run->mmio.data);
+	if (in_apic_page(v, run->mmio.phys_addr))
+		serve_apic_page(v, (uint32_t)(run->mmio.phys_addr & PAGE_MASK));
+	else
+		machine_mmio(&v->machine, run->mmio.phys_addr, run->mmio.data, run->mmio.len, run->mmio.is_write, v->now);
+}
+
+static void serve_msr(struct vmm *v, bool write)
+{
+	struct vcpu_run *run = v->cfg.run;
+	uint32_t msr = run->msr.index;
+	int r = E_INVAL;
+
+	if (is_user(v)) {
+		r = write ? lapic_write_msr(&v->lapic, msr, run->msr.data, v->now, &v->cfg.tsc) :
+			    lapic_read_msr(&v->lapic, msr, &run->msr.data, v->now);
+	}
+	run->msr.error = r != 0;
+}
+
+static void serve_hlt(struct vmm *v)
+{
+	if (is_user(v))
+		v->halted = true;
+	else
+		end_with_state(v, RUN_END_CRASH, "HLT came out of the kernel half in split mode");
+}
+
+static void serve(struct vmm *v)
+{
+	switch ((enum vcpu_exit_reason)v->cfg.run->exit_reason) {
+	case VCPU_EXIT_IO:
+		serve_io(v);
+		return;
+	case VCPU_EXIT_MMIO:
+		serve_mmio(v);
+		return;
+	case VCPU_EXIT_RDMSR:
+		serve_msr(v, false);
+		return;
+	case VCPU_EXIT_WRMSR:
+		serve_msr(v, true);
+		return;
+	case VCPU_EXIT_IRQ_WINDOW_OPEN:
+		v->windows++;
+		return;
+	case VCPU_EXIT_HLT:
+		serve_hlt(v);
+		return;
+	case VCPU_EXIT_IOAPIC_EOI:
+		ioapic_eoi(&v->machine.ioapic, v->cfg.run->eoi.vector);
+		return;
+	case VCPU_EXIT_INTR:
+		check_hang(v);
+		return;
+	case VCPU_EXIT_SET_TPR: /* take_results() has it */
+		return;
+	case VCPU_EXIT_SHUTDOWN:
+		end_shutdown(v);
+		return;
+	case VCPU_EXIT_FAIL_ENTRY:
+		end_fail_entry(v);
+		return;
+	case VCPU_EXIT_INTERNAL_ERROR:
+		end_crash(v);
+		return;
+	case VCPU_EXIT_LIVELOCK:
+		end_livelock(v);
+		return;
+	case VCPU_EXIT_UNKNOWN:
+		break;
+	}
+	end_with_state(v, RUN_END_CRASH, "exit of a kind that the vCPU contract does not name");
+}
+
+/* ---- lines ---- */
+
+/* Moves transmitted bytes into the line until it is complete. */
+static bool take_line(struct vmm *v)
+{
+	char c;
+
+	if (v->line_taken) {
+		v->line_taken = false;
+		v->line_len = 0;
+	}
+	while (v->line_len < VMM_LINE_MAX && uart_take(&v->machine.uart, &c, 1)) {
+		if (c == '\r')
+			continue;
+		/* The LF right behind a full line has had its line already. */
+		v->line_taken = c == '\n' && !v->line_split;
+		v->line_split = false;
+		if (v->line_taken)
+			break;
+		if (c == '\0')
+			c = '?';
+		if (c != '\n')
+			v->line[v->line_len++] = c;
+	}
+	if (v->line_len == VMM_LINE_MAX)
+		v->line_taken = v->line_split = true;
+	if (v->ended && v->line_len)
+		v->line_taken = true;
+	v->line[v->line_len] = '\0';
+	return v->line_taken;
+}
+
+enum vmm_event vmm_step(struct vmm *v)
+{
+	v->now = v->cfg.api->now(v->cfg.h);
+	for (;;) {
+		if (take_line(v))
+			return VMM_LINE;
+		if (v->ended)
+			return VMM_ENDED;
+		if (!prepare(v))
+			continue;
+		v->cfg.api->run(v->cfg.h);
+		take_results(v);
+		serve(v);
+	}
+}

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Intack: one Makefile, the same sources in each flavour, nothing written outside $(O).
+O ?= build
+ifneq ($(filter default undefined,$(origin CC)),)
+CC := gcc
+endif
+LD ?= ld
+OBJCOPY ?= objcopy
+READELF ?= readelf
+EFI_INCLUDE ?= /usr/include/efi
+EFI_LIB ?= /usr/lib
+Q := $(if $(V),,@)
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+PURE_SRC := $(wildcard hv/dev/*.c hv/core/*.c hv/vmm/*.c)
+X86_SRC := $(wildcard hv/x86/*.c hv/x86/*.S)
+BOOT_SRC := $(wildcard boot/*.c boot/*.S)
+BOOT_PURE_SRC := boot/config.c boot/config_text.c
+GUEST_SRC := $(wildcard guest/*.c guest/*.S)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+
+# --- flavours: efi (the hypervisor), host (the tests), guest -----------------------------------------------------------
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wpointer-arith \
+	-Wcast-align -Wwrite-strings
+CFLAGS_ALL := -std=c11 -g $(WARNINGS) -Iinclude -Ihv -I. $(CFLAGS)
+# Interrupts strike the hypervisor on its own stack, and the FPU holds the guest's state while it works.
+FREESTANDING := -O2 -m64 -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -mno-red-zone \
+	-mgeneral-regs-only
+FLAGS_efi := $(FREESTANDING) -fpic -fvisibility=hidden -fshort-wchar -DGNU_EFI_USE_MS_ABI \
+	-isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGUEST_ELF='"$(O)/guest/guest.elf"'
+FLAGS_host := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Itests
+FLAGS_guest := $(FREESTANDING) -fno-pic -fno-pie -mcmodel=small
+
+# objs FLAVOUR,SOURCES
+objs = $(patsubst %,$(O)/$(1)/%.o,$(basename $(2)))
+
+define flavour
+$(O)/$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	@echo "  CC      $$@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+$(O)/$(1)/%.o: %.S Makefile
+	@mkdir -p $$(@D)
+	@echo "  CC      $$@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(FLAGS_$(1)) -MMD -MP -c $$< -o $$@
+endef
+$(foreach f,efi host guest,$(eval $(call flavour,$(f))))
+
+OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC)) $(call objs,guest,$(GUEST_SRC)) \
+	$(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
+
+all: $(O)/intack.efi
+.PHONY: all image unit shell-test run run-suite setup clean distclean
+
+# --- the guest ---------------------------------------------------------------------------------------------------------
+# Linked for 64 bits, then wrapped as the 32-bit ELF that multiboot loaders take.
+ifneq ($(GUEST_SRC),)
+$(O)/guest/guest64.elf: $(call objs,guest,$(GUEST_SRC)) guest/guest.ld
+	@echo "  LD      $@"
+	$(Q)$(LD) -m elf_x86_64 -static -nostdlib -z max-page-size=4096 -z noexecstack --build-id=none -T guest/guest.ld \
+		-o $@ $(filter %.o,$^)
+$(O)/guest/guest.elf: $(O)/guest/guest64.elf
+	$(Q)$(OBJCOPY) -O elf32-i386 --strip-debug $< $@
+else
+$(O)/guest/guest.elf:
+	@mkdir -p $(@D)
+	: > $@
+endif
+$(O)/efi/boot/guest_image.o: $(O)/guest/guest.elf
+
+# --- the application -----------------------------------------------------------------------------------------------------
+# Only these sections reach the image, and the start-up code relocates R_X86_64_RELATIVE alone: look at both.
+EFI_SECTIONS := .text .data .dynamic .rela .reloc
+$(O)/intack.so: $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC))
+	@echo "  LD      $@"
+	$(Q)$(LD) -m elf_x86_64 -shared -Bsymbolic -nostdlib -z defs -z noexecstack --build-id=none --no-warn-rwx-segments \
+		-T $(EFI_LIB)/elf_x86_64_efi.lds -o $@ $(EFI_LIB)/crt0-efi-x86_64.o $^ $(EFI_LIB)/libgnuefi.a
+	@! $(READELF) -rW $@ | grep R_X86_64_ | grep -v R_X86_64_RELATIVE
+	@! $(READELF) -SW $@ | sed 's/^ *\[ *[0-9]*\] *//' | awk '$$7 ~ /A/ { print $$1 }' | \
+		grep -vxE '$(subst .,\.,$(subst $() $(),|,$(EFI_SECTIONS)))|\.(gnu\.)?hash|\.dyn(sym|str)|\.eh_frame'
+
+$(O)/intack.efi: $(O)/intack.so
+	$(Q)$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --target efi-app-x86_64 --subsystem=10 $< $@
+
+# --- images and runs -----------------------------------------------------------------------------------------------------
+image: $(O)/intack.img
+$(O)/intack.img: $(O)/intack.efi tests/run/mkimage.sh tests/run/intack.cfg
+	tests/run/mkimage.sh $@ $< tests/run/intack.cfg
+
+setup:
+	@tests/run/setup.sh
+
+RUN_VARS := L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM QEMU OVMF_CODE OVMF_VARS
+export $(RUN_VARS)
+
+# A recipe that fails makes Make itself exit with 2, whatever the recipe's status was; people and CI rely on 1 and 3 too.
+# So the recipe keeps its status in a file, and a function loaded into Make ends it with that.
+ifneq ($(filter run,$(MAKECMDGOALS)),)
+-load $(O)/host/exit_status.so
+$(OBJS): | setup
+endif
+$(O)/host/exit_status.so: tests/run/exit_status.c | setup
+	@mkdir -p $(@D)
+	@$(CC) -shared -fPIC -O1 -o $@ $<
+
+run-suite: $(O)/intack.efi | setup
+	@mkdir -p $(O)/run
+	@O='$(O)' tests/run/run.sh; echo $$? > $(O)/run/status
+run: run-suite
+	$(exit-status $(O)/run/status)@exit "$$(cat $(O)/run/status)"
+
+# --- tests ---------------------------------------------------------------------------------------------------------------
+UNIT := $(patsubst %.c,$(O)/host/%,$(UNIT_SRC))
+UNIT_OBJS := $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(wildcard hv/x86/svm_caps.c) $(wildcard tests/fake/*.c))
+$(UNIT): %: %.o $(UNIT_OBJS)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(FLAGS_host) $(filter %.o,$^) -lcmocka -o $@
+# Each test program is independent; the worst decides.
+unit: $(UNIT)
+	@r=0; for t in $^; do $$t || r=1; done; exit $$r
+
+# What the pure parts need from outside: nothing but four functions of memory.
+check-pure: $(call objs,efi,$(PURE_SRC))
+	@$(LD) -r -o $(O)/pure.o $^
+	@! nm -u $(O)/pure.o | grep -vwE 'memcpy|memset|memcmp|memmove|_GLOBAL_OFFSET_TABLE_'
+	@! grep -nE '#include [<"](x86/|boot/|efi)' $(PURE_SRC) $(wildcard hv/dev/*.h hv/core/*.h hv/vmm/*.h)
+	@! $(READELF) -SW $(O)/pure.o | grep -E ' \.(data|data\.rel|data\.rel\.local|bss) .* 0*[1-9a-f][0-9a-f]* 00 '
+# Every header compiles alone; the contracts hold nothing but freestanding C11.
+HEADERS := $(wildcard include/*.h hv/*/*.h boot/*.h guest/*.h tests/fake/*.h)
+check-headers:
+	@for h in $(HEADERS); do $(CC) $(CFLAGS_ALL) $(FLAGS_efi) -fsyntax-only -include $$h -x c /dev/null || exit 1; done
+	@for h in include/*.h; do $(CC) -std=c11 -ffreestanding -Iinclude -fsyntax-only -include $$h -x c /dev/null || exit 1; done
+budget:
+	@tests/lint/budget.sh $(wildcard hv/*/*.[chS] boot/*.[chS] guest/*.[chS] guest/*/*.[chS] include/*.h tests/*/*.[ch])
+
+TIDY_SRC := $(PURE_SRC) $(filter %.c,$(X86_SRC) $(BOOT_SRC) $(GUEST_SRC))
+clang-tidy:
+	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 tests/lint/clang-tidy.sh $(CFLAGS_ALL) $(FLAGS_efi) --
+cppcheck:
+	@cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,performance,portability --inline-suppr \
+		--suppressions-list=tests/lint/cppcheck --error-exitcode=1 -j 2 -Iinclude -Ihv -I. hv boot guest
+shellcheck:
+	@shellcheck -x -P tests/run $(wildcard tests/*/*.sh tests/run/l0/*.sh) .ci/run
+
+# The decoder against Zydis. FUZZ: seconds.
+FUZZ ?= 20
+$(O)/fuzz/fuzz_mmio: tests/fuzz/fuzz_mmio.c hv/core/mmio.c hv/core/mmio_exec.c hv/core/mmio.h
+	@mkdir -p $(@D)
+	$(Q)clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ihv $(filter %.c,$^) \
+		-lZydis -o $@
+fuzz: $(O)/fuzz/fuzz_mmio
+	@cd $(<D) && ./$(<F) -max_len=20 -max_total_time=$(FUZZ)
+
+test: | setup
+	@tests/run/test.sh
+
+shell-test: $(O)/intack.efi
+	@O='$(O)' tests/run/shell_test.sh
+
+clean:
+	rm -rf $(O)
+distclean: clean
+
+-include $(OBJS:.o=.d)

@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Every check that a change must pass, one line each, and `N passed, N failed, N skipped` at the end. What a check printed
+# is in $O/test/. ONLY_TESTS: a pattern over the checks' names, to run some of them.
+# Exit status: 0 nothing failed, 1 something failed.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 2
+export O=${O:-build}
+MAKE=${MAKE:-make}
+logs=$O/test
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0 began=$SECONDS
+
+# check NAME COUNTER COMMAND...: COUNTER reads the log and sets p, f and s; a command that fails without a count has
+# failed once.
+check() {
+	local name=$1 counter=$2 log=$logs/$1.log status p=0 f=0 s=0 start=$SECONDS
+	shift 2
+	# shellcheck disable=SC2053 # a pattern is wanted
+	[[ $name == ${ONLY_TESTS:-*} ]] || return 0
+	"$@" >"$log" 2>&1 </dev/null
+	status=$?
+	"$counter" "$log" "$status"
+	((status == 0 || f > 0)) || f=1
+	((p + f + s > 0)) || f=1 # a check that ran nothing proves nothing
+	((passed += p, failed += f, skipped += s))
+	printf '%-4s %-32s %5d passed %3d failed %3d skipped %5d s\n' "$( ((f)) && echo FAIL || echo ok)" "$name" "$p" "$f" \
+		"$s" $((SECONDS - start))
+	((f == 0)) || { grep -hE '^not ok|FAILED|error:|warning:|: fail' "$log" || tail -n 15 "$log"; } | head -n 30
+}
+
+# The functions below set the variables of check().
+# shellcheck disable=SC2034
+once() { (($2 == 0)) && p=1; }
+
+# shellcheck disable=SC2034
+cmocka() {
+	p=$(grep -c '^\[       OK \]' "$1")
+	f=$(grep -c '^\[  FAILED  \] [a-z_0-9]*$' "$1")
+	s=$(grep -c '^\[  SKIPPED \] [a-z_0-9]*$' "$1")
+}
+
+# An expected failure that fails as expected has passed.
+# shellcheck disable=SC2034
+ktap() {
+	if [[ $(grep '^# Totals: ' "$1" | tail -n 1) =~ pass:([0-9]+)\ fail:([0-9]+)\ xfail:([0-9]+)\ skip:([0-9]+)\ error:([0-9]+) ]]; then
+		p=$((BASH_REMATCH[1] + BASH_REMATCH[3]))
+		f=$((BASH_REMATCH[2] + BASH_REMATCH[5]))
+		s=${BASH_REMATCH[4]}
+	fi
+}
+
+# Lines `ok NAME: ...`, `not ok NAME: ...`, `skip NAME: ...`
+# shellcheck disable=SC2034
+lines() {
+	p=$(grep -c '^ok ' "$1")
+	f=$(grep -c '^not ok ' "$1")
+	s=$(grep -c '^skip ' "$1")
+}
+
+check build-gcc once "$MAKE" -s O="$O" CC=gcc all
+check build-clang once "$MAKE" -s O="$O/clang" CC=clang all
+check pure once "$MAKE" -s O="$O" check-pure
+check headers once "$MAKE" -s O="$O" check-headers
+check budget once "$MAKE" -s O="$O" budget
+check cppcheck once "$MAKE" -s O="$O" cppcheck
+check clang-tidy once "$MAKE" -s O="$O" clang-tidy
+check shellcheck once "$MAKE" -s O="$O" shellcheck
+check unit cmocka "$MAKE" -s O="$O" unit
+check unit-clang cmocka "$MAKE" -s O="$O/clang" CC=clang unit
+check fuzz once "$MAKE" -s O="$O" fuzz
+check runner lines tests/run/runner_test.sh
+check bad-input lines tests/run/bad_input.sh
+check hostile lines tests/run/hostile.sh
+for irqchip in split user; do
+	for rule in legacy stash boundary rearm; do
+		check "suite-$rule-$irqchip" ktap env RULE=$rule IRQCHIP=$irqchip NAME="test-$rule-$irqchip" tests/run/run.sh
+	done
+done
+
+echo "tests took $((SECONDS - began)) s"
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * CR0 with PG and without PE, then with NW and without CD: #GP, says SDM v2, "MOV-Move to/from Control Registers". QEMU 7.2
+ * does not check the second, so the state may also be refused at the next entry. Knows nothing else.
+ *
+ * Verdict: guest exit status 0
+ * Verdict: the CPU refused the entry
+ * Verdict: triple fault */
+#include "hostile.h"
+
+#define CR0_PG_ALONE 0x80000011
+#define CR0_PE 0x01
+#define CR0_NW_ALONE 0x20000011
+#define MOV_CR_SIZE 3
+
+	HOSTILE
+	CATCH VEC_GP, count
+	xor %ebx, %ebx
+	mov $(CR0_PG_ALONE & ~CR0_PE), %eax
+	mov %eax, %cr0
+	mov $CR0_NW_ALONE, %eax
+	mov %eax, %cr0
+	cmp $2, %ebx
+	jne 1f
+	EXIT 0
+1:	EXIT 1
+
+count:	add $4, %esp
+	addl $MOV_CR_SIZE, (%esp)
+	inc %ebx
+	iret

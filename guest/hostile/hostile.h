@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * What the hostile guests share: the multiboot header, a flat 32-bit set-up whose exceptions end with status 1, ways to
+ * catch one, to print and to exit. Assembly only.
+ * Knows nothing of what each guest is up to.
+ *
+ * Each guest is one file and one image. Its head names the end that it must get: lines ` * Verdict: TEXT`, where TEXT is
+ * to be found in what the run reports; of several such lines one must be. ` * Timeout: short` marks those whose end is
+ * the run's deadline. */
+#pragma once
+
+#define MULTIBOOT_HEADER_MAGIC 0x1badb002
+#define EXIT_PORT 0xf4
+#define COM1_DATA 0x3f8
+#define COM1_LSR 0x3fd
+#define LSR_THRE 0x20
+
+#define SEL_CODE 0x08
+#define SEL_DATA 0x10
+#define DESC_CODE32 0x00cf9b000000ffff
+#define DESC_DATA 0x00cf93000000ffff
+#define GATE_INTERRUPT32 0x8e00
+#define GATES 48
+#define NOWHERE 0xd0000000 /* neither RAM nor a device */
+
+/* RAM, page-aligned: the CPU checks the alignment before the interception, and would raise #GP. */
+#define VMCB 0x8000
+
+#define VEC_NMI 2
+#define VEC_UD 6
+#define VEC_NP 11
+#define VEC_GP 13
+
+/* Exit ladder's first step; nothing behind it matters. */
+.macro EXIT status
+	mov $\status, %al
+	out %al, $EXIT_PORT
+.Lexit\@:
+	cli
+	hlt
+	jmp .Lexit\@
+.endm
+
+/* Vector's handler, in 32-bit mode. Clobbers EAX. */
+.macro CATCH vector, handler
+	mov $\handler, %eax
+	mov %ax, idt + \vector * 8
+	shr $16, %eax
+	mov %ax, idt + \vector * 8 + 6
+.endm
+
+/* Clobbers EAX, EDX, ESI. */
+.macro PRINT text
+	.pushsection .data
+.Ltext\@:
+	.asciz "\text"
+	.popsection
+	mov $.Ltext\@, %esi
+	call print
+.endm
+
+/* Header, entry, set-up; the guest's own code follows. */
+.macro HOSTILE
+	.section .boot, "ax"
+	.balign 4
+	.long MULTIBOOT_HEADER_MAGIC, 0, -MULTIBOOT_HEADER_MAGIC
+	.code32
+	.globl _start
+_start:
+	cli
+	cld
+	mov $stack_top, %esp
+	lgdt gdt_pointer
+	ljmp $SEL_CODE, $2f
+2:	mov $SEL_DATA, %eax
+	mov %eax, %ds
+	mov %eax, %es
+	mov %eax, %ss
+	mov $idt, %edi
+	mov $GATES, %ecx
+3:	movl $(SEL_CODE << 16), (%edi)
+	movl $GATE_INTERRUPT32, 4(%edi)
+	mov $unexpected, %eax
+	mov %ax, (%edi)
+	shr $16, %eax
+	mov %ax, 6(%edi)
+	add $8, %edi
+	loop 3b
+	lidt idt_pointer
+	jmp guest
+
+unexpected:
+	EXIT 1
+
+print:	mov $COM1_LSR, %edx
+4:	in %dx, %al
+	test $LSR_THRE, %al
+	jz 4b
+	lodsb
+	test %al, %al
+	jz 5f
+	mov $COM1_DATA, %edx
+	out %al, %dx
+	jmp print
+5:	ret
+
+	.data
+	.balign 8
+gdt:	.quad 0, DESC_CODE32, DESC_DATA
+gdt_pointer:
+	.word . - gdt - 1
+	.long gdt
+idt_pointer:
+	.word GATES * 8 - 1
+	.long idt
+idt_none:
+	.word 0
+	.long 0
+	.bss
+	.balign 16
+idt:	.skip GATES * 8
+	.skip 4096
+stack_top:
+	.section .note.GNU-stack, "", @progbits
+	.text
+	.code32
+guest:
+.endm
+
+/* An instruction that must raise #UD, and no other end. */
+.macro HOSTILE_UD insn:vararg
+	HOSTILE
+	CATCH VEC_UD, caught
+	mov $VMCB, %eax
+	\insn
+	EXIT 1
+caught:	EXIT 0
+.endm

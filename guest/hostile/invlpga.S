@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * INVLPGA in a guest that has no SVM: #UD. Knows nothing else.
+ *
+ * Verdict: guest exit status 0 */
+#include "hostile.h"
+
+	HOSTILE_UD invlpga

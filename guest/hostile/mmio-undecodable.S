@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * FXSAVE to where no RAM is: no hypervisor of our size emulates that. It must say so. Knows nothing else.
+ *
+ * Verdict: an instruction that is not emulated accesses gpa=0xd0000 */
+#include "hostile.h"
+
+	HOSTILE
+	fxsave NOWHERE
+	EXIT 1

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * NMI: delivery, blocking until IRET, the latch, and its place before INTR.
+ * Knows nothing of where an NMI comes from but the lab device. */
+#include "rt.h"
+
+/* The rules are about INTR; all four treat NMIs alike, so the expectation is: pass, but for one (nmi.before-intr). */
+
+#define LINE 5
+#define WAKE_US 3000
+
+SEQUENCE_IO(seq_nmi_if1,
+	"	sti\n"
+	"	nop\n"
+	"	out %al, %dx\n"
+	SEQ_LABEL(nmi_if1_next)
+	"	nop\n"
+	"	cli\n");
+extern const char nmi_if1_next[];
+
+SEQUENCE_IO(seq_nmi_if0,
+	"	out %al, %dx\n"
+	SEQ_LABEL(nmi_if0_next)
+	"	nop\n"
+	"	nop\n");
+extern const char nmi_if0_next[];
+
+/* SDM v3, "Nonmaskable Interrupt (NMI)": it "cannot be masked" by IF. Raised by OUT: behind OUT, whatever IF is. */
+SCENARIO(nmi_raise, .name = "nmi.raise", .needs_lab = true)
+{
+	on_vector(VEC_NMI, empty_handler);
+	seq_nmi_if1(LAB_NMI, 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_if1_next);
+	EXPECT_EQ(arrivals.log[0].rflags & RFLAGS_IF, RFLAGS_IF);
+	seq_nmi_if0(LAB_NMI, 1);
+	EXPECT_ARRIVAL(1, VEC_NMI, nmi_if0_next);
+	EXPECT_EQ(arrivals.log[1].rflags & RFLAGS_IF, 0);
+	EXPECT_EQ(arrivals.count, 2);
+}
+
+/* SDM v3, "Handling Multiple NMIs": "While an NMI interrupt handler is executing, the processor blocks delivery of
+ * subsequent calls to the NMI handler until the next execution of the IRET instruction." The second one, raised in the
+ * handler, waits there whatever exits happen, and comes at the boundary behind IRET. */
+static void raise_nmi_once(struct frame *f)
+{
+	(void)f;
+	if (arrivals.count > 1)
+		return;
+	lab_nmi();
+	settle();
+	EXPECT_EQ(arrivals.count, 1);
+}
+
+SCENARIO(nmi_blocked, .name = "nmi.blocked-until-iret", .needs_lab = true)
+{
+	on_vector(VEC_NMI, raise_nmi_once);
+	seq_nmi_if0(LAB_NMI, 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_if0_next);
+	EXPECT_ARRIVAL(1, VEC_NMI, nmi_if0_next);
+	EXPECT_EQ(arrivals.count, 2);
+}
+
+/* Two NMIs while one is handled: there is one latch, so exactly one more. AMD APM v2, "Nonmaskable Interrupts": while
+ * masked, an NMI is held pending, and a further one finds it pending already. */
+static void raise_nmi_twice(struct frame *f)
+{
+	(void)f;
+	if (arrivals.count > 1)
+		return;
+	lab_nmi();
+	lab_nmi();
+	settle();
+	EXPECT_EQ(arrivals.count, 1);
+}
+
+SCENARIO(nmi_latched, .name = "nmi.latched-once", .needs_lab = true)
+{
+	on_vector(VEC_NMI, raise_nmi_twice);
+	seq_nmi_if0(LAB_NMI, 1);
+	settle();
+	EXPECT_EQ(arrivals.count, 2);
+	EXPECT_ARRIVAL(1, VEC_NMI, nmi_if0_next);
+}
+
+/* The window: "until the next execution of the IRET instruction", any IRET. Here one inside the handler, to the next
+ * instruction; the NMI raised before it nests at that boundary, exactly. */
+SEQUENCE(seq_iret_inside,
+	"	mov %rsp, %rdx\n"
+	"	mov %ss, %ecx\n"
+	"	push %rcx\n"
+	"	push %rdx\n"
+	"	pushfq\n"
+	"	mov %cs, %ecx\n"
+	"	push %rcx\n"
+	"	lea iret_inside_next(%rip), %rcx\n"
+	"	push %rcx\n"
+	"	iretq\n"
+	SEQ_LABEL(iret_inside_next)
+	"	nop\n"
+	"	nop\n");
+extern const char iret_inside_next[];
+
+static void unblock_inside(struct frame *f)
+{
+	(void)f;
+	if (arrivals.count > 1)
+		return;
+	lab_nmi();
+	EXPECT_EQ(arrivals.count, 1);
+	seq_iret_inside();
+	EXPECT_EQ(arrivals.count, 2);
+}
+
+SCENARIO(nmi_window, .name = "nmi.window-at-iret", .needs_lab = true)
+{
+	on_vector(VEC_NMI, unblock_inside);
+	seq_nmi_if0(LAB_NMI, 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_if0_next);
+	EXPECT_ARRIVAL(1, VEC_NMI, iret_inside_next);
+	EXPECT_EQ(arrivals.count, 2);
+}
+
+/* And the IRET of an exception's handler, run within the NMI's: a well-known trap for kernels. */
+SEQUENCE(seq_ud_inside,
+	SEQ_LABEL(ud_inside_at)
+	"	ud2\n"
+	SEQ_LABEL(ud_inside_next)
+	"	nop\n"
+	"	nop\n");
+extern const char ud_inside_at[], ud_inside_next[];
+
+static void skip_ud_inside(struct frame *f)
+{
+	f->rip = (uint64_t)ud_inside_next;
+}
+
+static void fault_inside(struct frame *f)
+{
+	(void)f;
+	if (arrivals.count > 1)
+		return;
+	lab_nmi();
+	seq_ud_inside();
+}
+
+SCENARIO(nmi_exception_unblocks, .name = "nmi.exception-iret-unblocks", .needs_lab = true)
+{
+	on_vector(VEC_NMI, fault_inside);
+	on_vector(VEC_UD, skip_ud_inside);
+	seq_nmi_if0(LAB_NMI, 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_if0_next);
+	EXPECT_ARRIVAL(1, VEC_UD, ud_inside_at);
+	EXPECT_ARRIVAL(2, VEC_NMI, ud_inside_next);
+	EXPECT_EQ(arrivals.count, 3);
+}
+
+/* SDM v3, "Priority Among Concurrent Events": NMI is above maskable hardware interrupts. Both are raised in the NMI's
+ * handler and both become possible at its IRET, to IF=1: NMI, then ExtINT, at the same boundary.
+ * split, all rules: the vector may be stashed first, but the NMI takes the slot.
+ * user, all rules: a vector handed over by KVM_INTERRUPT is committed and goes in before an NMI that is merely pending;
+ * none of the rules looks at it: inverted. */
+static void raise_both(struct frame *f)
+{
+	(void)f;
+	if (arrivals.count > 1)
+		return;
+	lab_up(LINE);
+	lab_nmi();
+	settle();
+	EXPECT_EQ(arrivals.count, 1);
+}
+
+SCENARIO(nmi_before_intr, .name = "nmi.before-intr", .needs_lab = true,
+	 .xfails = { { RULE_ANY, MODE_USER, VID_ANY, NULL, "inverted", "the mailbox is injected before a pending NMI" } })
+{
+	uint8_t extint = PIC_VECTOR(LINE);
+
+	on_vector(VEC_NMI, raise_both);
+	on_vector(extint, pic_handler);
+	pic_unmask(LINE);
+	seq_nmi_if1(LAB_NMI, 1);
+	EXPECT_EQ(arrivals.count, 3);
+	EXPECT_EQ(arrivals_of(extint), 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_if1_next);
+	if (arrivals.log[1].vector == extint || arrivals.log[1].rip != (uint64_t)nmi_if1_next)
+		fail("inverted", "ExtINT %#x before NMI", extint);
+	EXPECT_ARRIVAL(1, VEC_NMI, nmi_if1_next);
+	EXPECT_ARRIVAL(2, extint, nmi_if1_next);
+}
+
+/* SDM v2, "STI—Set Interrupt Flag": "NMIs (and system-management interrupts) may be inhibited on the instruction
+ * boundary following an execution of STI that begins with IF = 0". Raised by the instruction in the shadow, it comes
+ * behind it at the latest: there, and once. (A VMX hypervisor cannot inject it while the shadow stands.) */
+SEQUENCE_IO(seq_nmi_shadow,
+	"	sti\n"
+	"	out %al, %dx\n"
+	SEQ_LABEL(nmi_shadow_next)
+	"	nop\n"
+	"	cli\n");
+extern const char nmi_shadow_next[];
+
+SCENARIO(nmi_sti_shadow, .name = "nmi.sti-shadow", .needs_lab = true)
+{
+	on_vector(VEC_NMI, empty_handler);
+	seq_nmi_shadow(LAB_NMI, 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_shadow_next);
+	EXPECT_EQ(arrivals.log[0].rflags & RFLAGS_IF, RFLAGS_IF);
+	settle();
+	EXPECT_EQ(arrivals.count, 1);
+}
+
+/* The same with MOV SS, whose shadow holds back NMIs too (SDM v2, "MOV—Move"). */
+SEQUENCE_IO(seq_nmi_mov_ss,
+	"	mov %ss, %ecx\n"
+	"	mov %ecx, %ss\n"
+	"	out %al, %dx\n"
+	SEQ_LABEL(nmi_mov_ss_next)
+	"	nop\n");
+extern const char nmi_mov_ss_next[];
+
+SCENARIO(nmi_mov_ss_shadow, .name = "nmi.mov-ss-shadow", .needs_lab = true)
+{
+	on_vector(VEC_NMI, empty_handler);
+	seq_nmi_mov_ss(LAB_NMI, 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_mov_ss_next);
+	settle();
+	EXPECT_EQ(arrivals.count, 1);
+}
+
+/* SDM v2, "HLT—Halt": "An enabled interrupt (including NMI and SMI) [...] will resume execution", and the saved RIP
+ * "points to the instruction following the HLT instruction"; NMI needs no IF for that. */
+SCENARIO(nmi_wakes_if0, .name = "nmi.wakes-hlt-if0", .needs_lab = true)
+{
+	for (uint32_t us = WAKE_US; !halt_until_nmi(us, false);)
+		us *= 2;
+	EXPECT_ARRIVAL(0, VEC_NMI, halt_if0_next);
+	EXPECT_EQ(arrivals.count, 1);
+}
+
+SCENARIO(nmi_wakes_if1, .name = "nmi.wakes-hlt-if1", .needs_lab = true)
+{
+	for (uint32_t us = WAKE_US; !halt_until_nmi(us, true);)
+		us *= 2;
+	EXPECT_ARRIVAL(0, VEC_NMI, halt_if1_next);
+	EXPECT_EQ(arrivals.count, 1);
+}
+
+/* A blocked NMI wakes nobody: HLT in the NMI's handler, an NMI latched; the line 3 ms later wakes it. The IRET of the
+ * line's handler unblocks, so the NMI follows at the very same boundary. */
+SEQUENCE(seq_nmi_sti_hlt,
+	"	sti\n"
+	"	hlt\n"
+	SEQ_LABEL(nmi_sti_hlt_next)
+	"	cli\n");
+extern const char nmi_sti_hlt_next[];
+
+static void halt_inside(struct frame *f)
+{
+	(void)f;
+	if (arrivals.count > 1)
+		return;
+	lab_nmi();
+	outl(LAB_DELAY, WAKE_US);
+	lab_up(LINE);
+	seq_nmi_sti_hlt();
+}
+
+SCENARIO(nmi_blocked_hlt, .name = "nmi.blocked-does-not-wake", .needs_lab = true)
+{
+	uint8_t extint = PIC_VECTOR(LINE);
+
+	on_vector(VEC_NMI, halt_inside);
+	on_vector(extint, pic_handler);
+	pic_unmask(LINE);
+	seq_nmi_if0(LAB_NMI, 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_if0_next);
+	EXPECT_ARRIVAL(1, extint, nmi_sti_hlt_next);
+	EXPECT_ARRIVAL(2, VEC_NMI, nmi_sti_hlt_next);
+	EXPECT_EQ(arrivals.count, 3);
+}

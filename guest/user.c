@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Accepting an interrupt while an exception is on its way: the case of DOSEMU and gVisor, which run without an in-kernel
+ * irqchip. A vector accepted there is committed to the CPU at once ("reinjected" with no look at IF), so `ready` must
+ * not be true between an exception and its handler.
+ * Knows nothing of DOSEMU; in split mode the stash makes all of it harmless, and the scenarios run there as well. */
+#include "rt.h"
+
+#define LINE 5
+#define TF_IF_MASK 0x300
+#define TF_MASK 0x100
+#define IF_MASK 0x200
+_Static_assert((RFLAGS_TF | RFLAGS_IF) == TF_IF_MASK && RFLAGS_TF == TF_MASK && RFLAGS_IF == IF_MASK,
+	       "flags for assembly");
+
+/* The single-step ends here. */
+static void end_step(struct frame *f)
+{
+	f->rflags &= ~RFLAGS_TF;
+}
+
+/* #DB and the interrupt, each once, and both at the boundary, the interrupt after the handler of #DB. */
+static void expect_db_then_extint(uint64_t boundary)
+{
+	uint8_t extint = PIC_VECTOR(LINE);
+
+	EXPECT_EQ(arrivals_of(VEC_DB), 1);
+	EXPECT_EQ(arrivals_of(extint), 1);
+	for (unsigned i = 0; i < arrivals.count; i++)
+		if (arrivals.log[i].vector == extint && !(arrivals.log[i].rflags & RFLAGS_IF))
+			fail("if0", "vector %#x taken with IF=0 at rip %#lx", extint, arrivals.log[i].rip);
+	EXPECT_ARRIVAL(0, VEC_DB, boundary);
+	EXPECT_ARRIVAL(1, extint, boundary);
+}
+
+/* IF=1, TF=1, and OUT raises the line. The hypervisor executes OUT, so it owes the #DB of SDM v3, "Single-Step Exception
+ * Condition": "after an instruction is executed". SDM v3, "Priority Among Concurrent Events": "Traps on the Previous
+ * Instruction" come before maskable hardware interrupts: #DB first, through an interrupt gate, which clears IF; the line
+ * when IRET sets IF again.
+ * E=1 (an exception not yet injected) when the exit of OUT returns to the user half.
+ * legacy, stash: `ready` does not look at E. user: the vector is committed, the exception goes first, and the vector
+ * follows in its handler: if0. split: it waits in the stash for IF.
+ * boundary, rearm: not ready before #DB is delivered. */
+SEQUENCE_IO(seq_step_out,
+	"	pushfq\n"
+	"	orq $" STR(TF_IF_MASK) ", (%rsp)\n"
+	"	popfq\n"
+	"	out %ax, %dx\n"
+	SEQ_LABEL(step_out_next)
+	"	nop\n"
+	"	cli\n");
+extern const char step_out_next[];
+
+SCENARIO(user_accept_exception, .name = "user.accept-during-exception", .needs_lab = true,
+	 .xfails = { { RULE_LEGACY | RULE_STASH, MODE_USER, VID_ANY, NULL, "if0",
+		       "ready does not look at an exception that is owed" } })
+{
+	on_vector(VEC_DB, end_step);
+	on_vector(PIC_VECTOR(LINE), pic_handler);
+	pic_unmask(LINE);
+	seq_step_out(LAB_UP, BIT(LINE));
+	expect_db_then_extint((uint64_t)step_out_next);
+}
+
+/* The exception is half delivered: the CPU itself raises #DB behind POPF, which also opens IF; its delivery needs the IDT
+ * page, which is not mapped in the nested tables. The line has been high all the time and the window is armed; the trap
+ * comes before the window. R=1 (an event to be injected again), IF=1, no shadow, when the nested fault has been handled
+ * and the kernel half looks whether to tell the user half.
+ * stash: `ready` does not look at R. user: the vector is committed, #DB is injected again, and the vector follows in its
+ * handler: if0.
+ * legacy ("not R" in `ready`), boundary and rearm: not ready before #DB is delivered.
+ * split: as above, the stash. */
+SEQUENCE(seq_step_popf,
+	"	pushfq\n"
+	"	pushfq\n"
+	"	orq $" STR(IF_MASK) ", 8(%rsp)\n"
+	"	orq $" STR(TF_MASK) ", (%rsp)\n"
+	"	popfq\n" /* TF=1: #DB is due behind the next instruction */
+	"	popfq\n" /* TF=0, IF=1 */
+	SEQ_LABEL(step_popf_next)
+	"	nop\n"
+	"	cli\n");
+extern const char step_popf_next[];
+
+SCENARIO(user_accept_delivery, .name = "user.accept-during-exception-delivery", .needs_lab = true,
+	 .xfails = { { RULE_STASH, MODE_USER, VID_ANY, NULL, "if0", "ready does not look at an event half delivered" } })
+{
+	uint64_t faults = lab_counter(LAB_DELIVERY_FAULTS);
+
+	on_vector(VEC_DB, end_step);
+	on_vector(PIC_VECTOR(LINE), pic_handler);
+	pic_unmask(LINE);
+	lab_up(LINE);
+	lab_unmap(rt_idt_page);
+	seq_step_popf();
+	if (lab_counter(LAB_EXITS) && lab_counter(LAB_DELIVERY_FAULTS) == faults)
+		error("the delivery of #DB did not fault in the nested page tables");
+	expect_db_then_extint((uint64_t)step_popf_next);
+}

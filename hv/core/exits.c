@@ -42,13 +42,12 @@ void vcpu_skip(struct vcpu *v, uint8_t len)
 	}
 }
 
+/* In 64-bit mode CS has no base, whatever its hidden part holds. */
 static size_t fetch_insn(struct vcpu *v, uint64_t rip, uint8_t insn[INSN_MAX])
 {
-	uint64_t linear = rip + v->ops->get(v, HVM_CS_BASE);
-
-	if (v->ops->get(v, HVM_CS_MODE) != CS_64)
-		linear = LOW32(linear);
-	return vcpu_fetch(v, linear, insn, INSN_MAX);
+	if (v->ops->get(v, HVM_CS_MODE) == CS_64)
+		return vcpu_fetch(v, rip, insn, INSN_MAX);
+	return vcpu_fetch(v, LOW32(rip + v->ops->get(v, HVM_CS_BASE)), insn, INSN_MAX);
 }
 
 /* Length of the instruction that exited, decoded where the CPU does not say. */
@@ -70,6 +69,15 @@ static bool exit_hlt(struct vcpu *v, const struct hvm_exit *x)
 	if (v->mode == IRQCHIP_USER)
 		return vcpu_exit_to_user(v, VCPU_EXIT_HLT);
 	v->halted = true;
+	return false;
+}
+
+static bool exit_nop(struct vcpu *v, const struct hvm_exit *x)
+{
+	uint8_t insn[INSN_MAX];
+	bool invd = insn_simple_len(insn, fetch_insn(v, x->rip, insn), OPCODE_INVD);
+
+	vcpu_skip(v, insn_len(v, x, invd ? OPCODE_INVD : OPCODE_WBINVD));
 	return false;
 }
 
@@ -226,9 +234,14 @@ static void *string_memory(struct vcpu *v, bool in, uint8_t size, bool *to_user)
 	return p;
 }
 
+static uint64_t addr_mask(uint8_t addr_bytes)
+{
+	return addr_bytes == sizeof(uint64_t) ? UINT64_MAX : BIT64(addr_bytes * 8) - 1;
+}
+
 static void move_counter(uint64_t *reg, uint8_t addr_bytes, int64_t by)
 {
-	uint64_t mask = addr_bytes == sizeof(uint64_t) ? UINT64_MAX : BIT64(addr_bytes * 8) - 1;
+	uint64_t mask = addr_mask(addr_bytes);
 	uint64_t val = (*reg + (uint64_t)by) & mask;
 
 	/* A 32-bit result clears the upper half, a 16-bit one leaves it. */
@@ -239,12 +252,11 @@ static void move_counter(uint64_t *reg, uint8_t addr_bytes, int64_t by)
 static void string_step(struct vcpu *v, bool in, uint8_t size)
 {
 	bool down = v->ops->get(v, HVM_RFLAGS) & RFLAGS_DF;
-	uint64_t mask = v->io.string_bytes == sizeof(uint64_t) ? UINT64_MAX : BIT64(v->io.string_bytes * 8) - 1;
 
 	move_counter(&v->regs.gpr[in ? RDI : RSI], v->io.string_bytes, down ? -(int64_t)size : size);
 	if (v->io.rep) {
 		move_counter(&v->regs.gpr[RCX], v->io.string_bytes, -1);
-		if (v->regs.gpr[RCX] & mask)
+		if (v->regs.gpr[RCX] & addr_mask(v->io.string_bytes))
 			return;
 	}
 	vcpu_skip(v, v->io.insn_len);
@@ -258,6 +270,11 @@ static bool exit_string_io(struct vcpu *v, const struct hvm_exit *x)
 	v->io.insn_len = x->insn_len;
 	v->io.rep = x->io.rep;
 	v->io.string_bytes = x->io.addr_bytes;
+	/* SDM v2, "REP": the count is tested before the first iteration; some CPUs exit even so. */
+	if (x->io.rep && !(v->regs.gpr[RCX] & addr_mask(x->io.addr_bytes))) {
+		vcpu_skip(v, x->insn_len);
+		return false;
+	}
 	p = string_memory(v, x->io.in, x->io.size, &to_user);
 	if (!p)
 		return to_user;
@@ -455,8 +472,7 @@ bool vcpu_handle_exit(struct vcpu *v, const struct hvm_exit *x)
 		vcpu_queue_gp(v);
 		return false;
 	case HVM_EXIT_NOP:
-		vcpu_skip(v, insn_len(v, x, OPCODE_WBINVD));
-		return false;
+		return exit_nop(v, x);
 	case HVM_EXIT_EXCEPTION:
 		return exit_exception(v, x);
 	case HVM_EXIT_SHUTDOWN:

@@ -22,18 +22,21 @@ BOOT_SRC := $(wildcard boot/*.c boot/*.S)
 BOOT_PURE_SRC := boot/config.c boot/config_text.c
 GUEST_SRC := $(wildcard guest/*.c guest/*.S)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+TEST_GUESTS := $(patsubst guest/%.S,$(O)/%.elf,$(wildcard guest/hostile/*.S)) $(O)/foreign.elf
 
 # --- flavours: efi (the hypervisor), host (the tests), guest -----------------------------------------------------------
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wpointer-arith \
 	-Wcast-align -Wwrite-strings
 CFLAGS_ALL := -std=c11 -g $(WARNINGS) -Iinclude -Ihv -I. $(CFLAGS)
 # Interrupts strike the hypervisor on its own stack, and the FPU holds the guest's state while it works.
-FREESTANDING := -O2 -m64 -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -mno-red-zone \
+# The compiler may know memcpy: a copy of a word is then a move.
+FREESTANDING := -O2 -m64 -ffreestanding -fbuiltin -fno-stack-protector -fno-asynchronous-unwind-tables -mno-red-zone \
 	-mgeneral-regs-only
 FLAGS_efi := $(FREESTANDING) -fpic -fvisibility=hidden -fshort-wchar -DGNU_EFI_USE_MS_ABI \
 	-isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_host := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Itests
 FLAGS_guest := $(FREESTANDING) -fno-pic -fno-pie -mcmodel=small
+FLAGS_foreign := $(filter-out -m64,$(FREESTANDING)) -m32 -fno-pic -static -nostdlib -Wl,-Ttext=0x200000,--build-id=none
 
 # objs FLAVOUR,SOURCES
 objs = $(patsubst %,$(O)/$(1)/%.o,$(basename $(2)))
@@ -50,10 +53,10 @@ $(O)/$(1)/%.o: %.S Makefile
 endef
 $(foreach f,efi host guest,$(eval $(call flavour,$(f))))
 
-OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC)) $(call objs,guest,$(GUEST_SRC)) \
+OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC)) $(call objs,guest,$(GUEST_SRC) $(wildcard guest/hostile/*.S)) \
 	$(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
 
-all: $(O)/intack.efi
+all: $(O)/intack.efi $(TEST_GUESTS)
 .PHONY: all image unit shell-test run run-suite setup clean distclean
 
 # --- the guest ---------------------------------------------------------------------------------------------------------
@@ -71,6 +74,16 @@ $(O)/guest/guest.elf:
 	: > $@
 endif
 $(O)/efi/boot/guest_image.o: $(O)/guest/guest.elf
+
+# Guests for the tests: those that misbehave, and one that shares nothing with ours.
+$(O)/hostile/%.elf: $(O)/guest/guest/hostile/%.o guest/guest.ld
+	@mkdir -p $(@D)
+	$(Q)$(LD) -m elf_x86_64 -static -nostdlib -z noexecstack --build-id=none -T guest/guest.ld -o $@.64 $<
+	$(Q)$(OBJCOPY) -O elf32-i386 --strip-debug $@.64 $@
+$(O)/foreign.elf: tests/guests/foreign.c
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC) -std=c11 $(WARNINGS) $(FLAGS_foreign) -o $@ $<
 
 # --- the application -----------------------------------------------------------------------------------------------------
 # Only these sections reach the image, and the start-up code relocates R_X86_64_RELATIVE alone: look at both.

@@ -142,6 +142,7 @@ static void write_icr_low(struct lapic *l, uint32_t val)
 
 static void write_icr_high(struct lapic *l, uint32_t val)
 {
+	/* NOLINTNEXTLINE(misc-redundant-expression): two masks, of the half and of the field in it */
 	l->icr = (l->icr & ICR_LOW_MASK) | (TO_ICR_HIGH(val) & APIC_ICR_DEST_XAPIC);
 }
 

@@ -86,8 +86,7 @@ static bool spurious_exit(struct fake_cpu *f, struct hvm_exit *out)
 	return true;
 }
 
-/* SDM v3, "Priority Among Simultaneous Events" as VM exits order it: NMI window, then interrupt window; where the host's
- * own interrupts stand is the CPU's choice. */
+/* NMI window, then interrupt window; where the host's own interrupts stand is the CPU's choice. */
 static bool boundary(struct fake_cpu *f, uint64_t deadline, struct hvm_exit *out)
 {
 	if (f->quirks.host_first && deadline_passed(f, deadline, out))
@@ -142,7 +141,6 @@ static void fake_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct
 	struct fake_cpu *f = fake_of(v);
 
 	f->entries++;
-	f->windows_armed += f->window;
 	f->last_deadline = deadline;
 	/* What the kind of exit does not define holds garbage. */
 	memset(out, GARBAGE, sizeof(*out));
@@ -184,7 +182,6 @@ static void fake_skip(struct vcpu *v, uint8_t len)
 		fake_violation(f, "an instruction was skipped by the wrong length");
 	f->rip += len;
 	f->shadow = SHADOW_NONE;
-	f->insns++;
 }
 
 /* ---- guest state ---- */

@@ -28,7 +28,6 @@
 enum fake_op {
 	FAKE_NONE,   /* not an instruction: a label */
 	FAKE_NOP,
-	FAKE_MARK,   /* NOP that writes `val` to the log */
 	FAKE_STI,
 	FAKE_CLI,
 	FAKE_MOV_SS,
@@ -74,7 +73,6 @@ struct fake_insn {
 /* The words of a program. */
 #define LABEL(n) { .op = FAKE_NONE, .a = (n) }
 #define NOP { .op = FAKE_NOP }
-#define MARK(n) { .op = FAKE_MARK, .val = (n) }
 #define STI { .op = FAKE_STI }
 #define CLI { .op = FAKE_CLI }
 #define MOV_SS { .op = FAKE_MOV_SS }
@@ -109,7 +107,7 @@ struct fake_insn {
 
 enum fake_shadow { SHADOW_NONE, SHADOW_STI, SHADOW_MOV_SS };
 
-/* One arrival at a handler, or a mark (type EVENT_NONE, `rip` is the mark). */
+/* One arrival at a handler. */
 struct fake_arrival {
 	enum event_type type;
 	uint8_t vector;
@@ -117,7 +115,7 @@ struct fake_arrival {
 	uint32_t error;
 	uint64_t rip;             /* where the handler returns to */
 	bool if_, shadow;         /* as they were when the event arrived */
-	uint64_t clock, entry;
+	uint64_t clock;
 };
 
 struct fake_frame {
@@ -182,7 +180,7 @@ struct fake_cpu {
 	bool crawl;           /* with stuck_window: one instruction per exit */
 	struct fake_arrival log[FAKE_LOG];
 	unsigned logged;
-	uint64_t entries, insns, windows_armed;
+	uint64_t entries;
 	uint64_t last_deadline; /* of the last entry */
 	uint64_t sleeps;
 	const char *violation; /* the first, NULL none */

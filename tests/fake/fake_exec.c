@@ -127,16 +127,7 @@ EXEC(nop)
 	return NEXT;
 }
 
-EXEC(mark)
-{
-	struct fake_arrival a = { .rip = i->val, .if_ = f->rflags & RFLAGS_IF };
-
-	UNUSED(out);
-	fake_log(f, &a);
-	return NEXT;
-}
-
-/* SDM v2, "STI": the interrupt is delayed "if it was clear before". */
+/* The shadow is there only if IF was clear before. */
 EXEC(sti)
 {
 	UNUSED(i), UNUSED(out);
@@ -337,17 +328,17 @@ EXEC(strange)
 }
 
 static exec_fn *const exec[FAKE_OPS] = {
-	[FAKE_NOP] = exec_nop,         [FAKE_MARK] = exec_mark,           [FAKE_STI] = exec_sti,
-	[FAKE_CLI] = exec_cli,         [FAKE_MOV_SS] = exec_mov_ss,       [FAKE_MOV] = exec_mov,
-	[FAKE_POPF] = exec_popf,       [FAKE_IRET] = exec_iret,           [FAKE_IRET_NEXT] = exec_iret_next,
-	[FAKE_JMP] = exec_jmp,         [FAKE_LOOP] = exec_loop,           [FAKE_INT] = exec_int,
-	[FAKE_FAULT] = exec_fault,     [FAKE_HLT] = exec_hlt,             [FAKE_IN] = exec_in,
-	[FAKE_OUT] = exec_out,         [FAKE_INS] = exec_ins,             [FAKE_OUTS] = exec_outs,
-	[FAKE_CPUID] = exec_cpuid,     [FAKE_RDMSR] = exec_rdmsr,         [FAKE_WRMSR] = exec_wrmsr,
-	[FAKE_MOV_CR8] = exec_mov_cr8, [FAKE_MOV_CR4] = exec_mov_cr4,     [FAKE_MEM] = exec_mem,
-	[FAKE_FETCH] = exec_fetch,     [FAKE_VMCALL] = exec_vmcall,       [FAKE_RDPMC] = exec_rdpmc,
-	[FAKE_WBINVD] = exec_wbinvd,   [FAKE_CAUGHT] = exec_caught,       [FAKE_SHUTDOWN] = exec_shutdown,
-	[FAKE_STRANGE] = exec_strange, [FAKE_INVD] = exec_wbinvd,
+	[FAKE_NOP] = exec_nop,             [FAKE_STI] = exec_sti,             [FAKE_CLI] = exec_cli,
+	[FAKE_MOV_SS] = exec_mov_ss,       [FAKE_MOV] = exec_mov,             [FAKE_POPF] = exec_popf,
+	[FAKE_IRET] = exec_iret,           [FAKE_IRET_NEXT] = exec_iret_next, [FAKE_JMP] = exec_jmp,
+	[FAKE_LOOP] = exec_loop,           [FAKE_INT] = exec_int,             [FAKE_FAULT] = exec_fault,
+	[FAKE_HLT] = exec_hlt,             [FAKE_IN] = exec_in,               [FAKE_OUT] = exec_out,
+	[FAKE_INS] = exec_ins,             [FAKE_OUTS] = exec_outs,           [FAKE_CPUID] = exec_cpuid,
+	[FAKE_RDMSR] = exec_rdmsr,         [FAKE_WRMSR] = exec_wrmsr,         [FAKE_MOV_CR8] = exec_mov_cr8,
+	[FAKE_MOV_CR4] = exec_mov_cr4,     [FAKE_MEM] = exec_mem,             [FAKE_FETCH] = exec_fetch,
+	[FAKE_VMCALL] = exec_vmcall,       [FAKE_RDPMC] = exec_rdpmc,         [FAKE_WBINVD] = exec_wbinvd,
+	[FAKE_INVD] = exec_wbinvd,         [FAKE_CAUGHT] = exec_caught,       [FAKE_SHUTDOWN] = exec_shutdown,
+	[FAKE_STRANGE] = exec_strange,
 };
 
 /* SDM v3, "Single-Step Exception Condition"; "Masking Exceptions and Interrupts When Switching Stacks": MOV SS holds the
@@ -381,7 +372,6 @@ bool fake_step(struct fake_cpu *f, struct hvm_exit *out)
 		f->shadow = before; /* the instruction has not run */
 		return true;
 	}
-	f->insns++;
 	if (r == NEXT)
 		f->rip += f->len[f->rip - FAKE_CODE];
 	return tf && f->depth <= depth && single_step(f, out);

@@ -161,6 +161,5 @@ void fake_log(struct fake_cpu *f, const struct fake_arrival *a)
 		return;
 	}
 	f->log[f->logged] = *a;
-	f->log[f->logged].clock = f->clock;
-	f->log[f->logged++].entry = f->entries;
+	f->log[f->logged++].clock = f->clock;
 }

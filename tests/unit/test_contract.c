@@ -107,8 +107,8 @@ static void if_flag_is_rflags_alone(void **state)
 	}
 }
 
-/* SDM v2, "STI": external interrupts are recognized "at the end of the next instruction". SDM v2, "MOV": loading SS
- * "inhibits all interrupts until after the execution of the next instruction". POPF and IRET cast no shadow. */
+/* SDM v2, "STI": the processor "begins responding to external, maskable interrupts after the next instruction is executed".
+ * A load of SS casts such a shadow too, whatever IF was; POPF and IRET cast none. */
 static void window_opens_at_the_first_boundary(void **state)
 {
 	static const struct fake_insn progs[][6] = {
@@ -486,7 +486,7 @@ static void accepting_during_a_half_delivered_exception(void **state)
 		assert_int_equal(r->v.stats.delivery_faults, 1);
 		assert_int_equal(run_of(r)->ready_for_interrupt_injection, accepts);
 		run_of(r)->request_interrupt_window = 1;
-		run_of(r)->deadline = TIME_NEVER;
+		run_of(r)->deadline = LONG_NS;
 		if (accepts)
 			interrupt(r, EXTINT_VECTOR);
 		run_of(r)->request_interrupt_window = 0;

@@ -47,7 +47,8 @@ static void the_apic_features_are_ours(void **state)
 	rig_end(r);
 }
 
-/* SDM v3, "Enabling or Disabling the Local APIC": disabled, "the CPUID feature flag for the APIC ... is set to 0". */
+/* SDM v3, "Enabling or Disabling the Local APIC": disabled, the CPUID feature flag for the APIC
+ * "is also set to 0". */
 static void the_apic_flag_follows_apicbase(void **state)
 {
 	const uint32_t apic = BIT(9);

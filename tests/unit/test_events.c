@@ -115,7 +115,7 @@ static void an_nmi_on_top_of_a_half_delivered_interrupt(void **state)
 	assert_int_equal(run(r), VCPU_EXIT_INTR);
 	assert_int_equal(r->v.stats.delivery_faults, 1);
 	assert_false(run_of(r)->ready_for_interrupt_injection);
-	run_of(r)->deadline = TIME_NEVER;
+	run_of(r)->deadline = LONG_NS;
 	nmi(r);
 	interrupt(r, EXTINT_VECTOR_2);
 	run_to(r, EXIT);
@@ -139,7 +139,7 @@ static void an_nmi_on_top_of_a_half_delivered_nmi(void **state)
 	nmi(r);
 	run_of(r)->deadline = r->f.clock;
 	assert_int_equal(run(r), VCPU_EXIT_INTR);
-	run_of(r)->deadline = TIME_NEVER;
+	run_of(r)->deadline = LONG_NS;
 	nmi(r);
 	run_to(r, EXIT);
 	expect_arrival_at(r, EVENT_NMI, VEC_NMI, 0);
@@ -310,6 +310,38 @@ static void emulated_instructions_owe_the_single_step_trap(void **state)
 	}
 }
 
+/* MOV SS holds the trap off for one instruction, and that one owes it although it exits. */
+static void mov_ss_delays_the_single_step_trap(void **state)
+{
+	(void)state;
+	FOR_SEEDS(seed) {
+		struct rig *r = rig_split(seed);
+
+		LOAD(r, POPF(RFLAGS_TF), MOV_SS, CPUID, LABEL(0), POPF(0), LABEL(1), OUT(EXIT, 1));
+		run_to(r, EXIT);
+		expect_arrival_at(r, EVENT_EXCEPTION, VEC_DB, 0);
+		expect_arrival_at(r, EVENT_EXCEPTION, VEC_DB, 1);
+		expect_no_arrival(r);
+		rig_end(r);
+	}
+}
+
+/* The trap of a single-stepped HLT ends the halt. */
+static void a_pending_exception_wakes(void **state)
+{
+	(void)state;
+	FOR_SEEDS(seed) {
+		struct rig *r = rig_split(seed);
+
+		LOAD(r, POPF(RFLAGS_TF), HLT, LABEL(0), OUT(EXIT, 1));
+		run_to(r, EXIT);
+		expect_arrival_at(r, EVENT_EXCEPTION, VEC_DB, 0);
+		assert_int_equal(r->v.stats.halts, 1);
+		assert_int_equal(r->f.sleeps, 0);
+		rig_end(r);
+	}
+}
+
 static void db_of_an_emulated_instruction_sets_dr6(void **state)
 {
 	struct rig *r = rig_split(0);
@@ -467,6 +499,8 @@ int main(void)
 		cmocka_unit_test(an_interrupt_cut_short_by_an_exception_waits_for_if),
 		cmocka_unit_test(an_nmi_cut_short_by_an_exception_follows_it),
 		cmocka_unit_test(emulated_instructions_owe_the_single_step_trap),
+		cmocka_unit_test(mov_ss_delays_the_single_step_trap),
+		cmocka_unit_test(a_pending_exception_wakes),
 		cmocka_unit_test(db_of_an_emulated_instruction_sets_dr6),
 		cmocka_unit_test(only_a_higher_class_nests),
 		cmocka_unit_test(a_vector_that_waits_stays_in_irr),

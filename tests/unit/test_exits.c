@@ -315,7 +315,7 @@ static void the_apic_page_belongs_to_who_has_the_apic(void **state)
 	}
 }
 
-/* SDM v3, "Local APIC Register Address Map": "128-bit aligned 32-bit loads or stores". Narrower reads see their bytes. */
+/* SDM v3, "The Local APIC Block Diagram": "128-bit aligned 32-bit loads or stores". Narrower reads see their bytes. */
 static void apic_accesses_of_other_sizes(void **state)
 {
 	struct rig *r = rig_split(0);
@@ -331,6 +331,20 @@ static void apic_accesses_of_other_sizes(void **state)
 	assert_int_equal(r->v.regs.gpr[RAX] & MASK(7, 0), 0x40);
 	run_to(r, EXIT);
 	assert_int_equal(r->v.regs.gpr[RAX] & MASK(7, 0), LAPIC_MAX_LVT);
+	rig_end(r);
+}
+
+static void read_modify_write_of_the_apic_page(void **state)
+{
+	const uint8_t old = 0x20, new = 0x35;
+	struct rig *r = rig_split(0);
+
+	(void)state;
+	lapic_write(&r->v.lapic, APIC_TPR, old, 0);
+	LOAD(r, MOV(RAX, new), MEM(APIC(APIC_TPR), true, 2, 0x87, 0x03), OUT(EXIT, 1));
+	assert_int_equal(run(r), VCPU_EXIT_IO);
+	assert_int_equal(r->v.lapic.tpr, new);
+	assert_int_equal(r->v.regs.gpr[RAX], old);
 	rig_end(r);
 }
 
@@ -427,6 +441,22 @@ static void an_msr_that_does_not_exist_is_gp(void **state)
 			expect_arrival_at(r, EVENT_EXCEPTION, VEC_GP, 1);
 			rig_end(r);
 		}
+}
+
+static void rdmsr_fills_edx_and_eax(void **state)
+{
+	(void)state;
+	FOR_SEEDS(seed) {
+		struct rig *r = rig_split(seed);
+
+		LOAD(r, MOV(RCX, MSR_PAT), MOV(RAX, ALL_ONES << 32 | 6), MOV(RDX, ALL_ONES << 32 | 1), WRMSR, MOV(RAX, ALL_ONES),
+		     MOV(RDX, ALL_ONES), RDMSR, OUT(EXIT, 1));
+		run_to(r, EXIT);
+		assert_int_equal(r->v.regs.gpr[RAX], 6);
+		assert_int_equal(r->v.regs.gpr[RDX], 1);
+		expect_no_arrival(r);
+		rig_end(r);
+	}
 }
 
 static void the_apics_own_gp_reaches_the_guest(void **state)
@@ -545,11 +575,13 @@ int main(void)
 		cmocka_unit_test(mmio_of_an_unknown_instruction_is_an_internal_error),
 		cmocka_unit_test(the_apic_page_belongs_to_who_has_the_apic),
 		cmocka_unit_test(apic_accesses_of_other_sizes),
+		cmocka_unit_test(read_modify_write_of_the_apic_page),
 		cmocka_unit_test(the_instruction_is_fetched_at_rip_in_64_bit_mode),
 		cmocka_unit_test(the_instruction_is_fetched_at_cs_base_elsewhere),
 		cmocka_unit_test(msrs_of_the_apic_go_to_the_user_half_in_user_mode),
 		cmocka_unit_test(an_msr_error_of_the_user_half_is_gp),
 		cmocka_unit_test(an_msr_that_does_not_exist_is_gp),
+		cmocka_unit_test(rdmsr_fills_edx_and_eax),
 		cmocka_unit_test(the_apics_own_gp_reaches_the_guest),
 		cmocka_unit_test(cr4_takes_only_what_we_virtualize),
 		cmocka_unit_test(cr4_in_32_bit_mode),

@@ -110,8 +110,8 @@ static void long_mode_walks_four_levels(void **state)
 	rig_end(r);
 }
 
-/* SDM v3, "Page-Directory-Pointer-Table Entry (PDPTE) that Maps a 1-GByte Page", "... a 2-MByte Page"; bit 12 of such an
- * entry is PAT, no address. */
+/* SDM v3, "Format of a Page-Directory-Pointer-Table Entry (PDPTE) that Maps a 1-GByte Page", and of a PDE that maps 2 MBytes:
+ * bit 12 is PAT, no address. */
 static void long_mode_has_large_pages(void **state)
 {
 	struct rig *r = rig_long();
@@ -120,8 +120,10 @@ static void long_mode_has_large_pages(void **state)
 	(void)state;
 	set_pte(r, TABLE(2), index_at(LINEAR, 21), big | BIT64(21) | PTE_PS | RW | pat | NX);
 	expect_gpa(r, LINEAR + OFFSET, big + BIT64(21) + (LINEAR & MASK(20, 0)) + OFFSET);
+	expect_gpa(r, LINEAR - PAGE_SIZE, big + BIT64(21) + (LINEAR & MASK(20, 0)) - PAGE_SIZE);
 	set_pte(r, TABLE(1), index_at(LINEAR, 30), big | PTE_PS | RW | pat);
 	expect_gpa(r, LINEAR + OFFSET, big + (LINEAR & MASK(29, 0)) + OFFSET);
+	expect_gpa(r, LINEAR - PAGE_SIZE, big + (LINEAR & MASK(29, 0)) - PAGE_SIZE);
 	rig_end(r);
 }
 
@@ -150,7 +152,7 @@ static void bit_32_paging_walks_two_levels_of_4_byte_entries(void **state)
 	rig_end(r);
 }
 
-/* A 4-MiB page only "if CR4.PSE = 1"; else the bit is ignored. */
+/* SDM v3, "32-Bit Paging": "If CR4.PSE = 1 and the PDE's PS flag is 1, the PDE maps a 4-MByte page"; else the bit is ignored. */
 static void page_size_of_32_bit_paging_needs_pse(void **state)
 {
 	struct rig *r = rig_32();

@@ -13,7 +13,7 @@ static uint64_t rd(struct rig *r, uint32_t msr)
 
 static int wr(struct rig *r, uint32_t msr, uint64_t val) { return vcpu_write_msr(&r->v, msr, val); }
 
-/* SDM v3, "IA32_TIME_STAMP_COUNTER": a write sets the counter, which then counts on. */
+/* SDM v3, "Time-Stamp Counter": a write sets the counter, which then counts on. */
 static void the_tsc_is_offset(void **state)
 {
 	const uint64_t val = 1000000, later = 500;
@@ -31,8 +31,8 @@ static void the_tsc_is_offset(void **state)
 	rig_end(r);
 }
 
-/* APM v2, "Extended Feature Enable Register": reserved bits are #GP; LMA is read-only; SDM v3, "Enabling ... IA-32e Mode":
- * "an attempt is made to write IA32_EFER.LME while paging is enabled: #GP". */
+/* APM v2, "Extended Feature Enable Register (EFER)": reserved bits are #GP, LMA follows paging and not WRMSR, and LME does not
+ * change while paging is on. */
 static void efer_rules(void **state)
 {
 	static const uint64_t bad[] = { EFER_SVME, BIT64(1), BIT64(9), BIT64(13), BIT64(14), BIT64(63) };

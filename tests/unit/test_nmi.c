@@ -24,8 +24,8 @@ static void nmi_goes_before_intr(void **state)
 	}
 }
 
-/* SDM v3, "Handling Multiple NMIs": "no other interrupts, including NMIs, are received until the NMI handler has completed
- * executing"; one more is held. */
+/* SDM v3, "Handling Multiple NMIs": "While an NMI interrupt handler is executing, the processor blocks delivery of subsequent
+ * NMIs until the next execution of the IRET instruction." One of them is held. */
 static void nmis_are_blocked_until_iret_and_latched_once(void **state)
 {
 	(void)state;
@@ -52,7 +52,7 @@ static void nmis_are_blocked_until_iret_and_latched_once(void **state)
 	}
 }
 
-/* SDM v3, "Handling Multiple NMIs": "an IRET in an exception handler" inside the NMI handler ends the blocking too. */
+/* SDM v3, "Handling Multiple NMIs": "the next execution of the IRET instruction", be it of an exception's handler. */
 static void any_iret_ends_the_blocking(void **state)
 {
 	(void)state;
@@ -101,7 +101,7 @@ static void nmi_wakes_a_halted_cpu_whatever_if_says(void **state)
 		run_of(r)->deadline = r->f.clock + NSEC_PER_MSEC;
 		assert_int_equal(run(r), VCPU_EXIT_INTR);
 		assert_true(r->v.halted);
-		run_of(r)->deadline = TIME_NEVER;
+		run_of(r)->deadline = LONG_NS;
 		nmi(r);
 		run_to(r, EXIT);
 		expect_arrival_at(r, EVENT_NMI, VEC_NMI, 0);

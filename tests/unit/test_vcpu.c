@@ -125,7 +125,7 @@ static void immediate_exit_does_not_run_the_guest(void **state)
 		}
 }
 
-/* KVM: "immediate_exit ... KVM_RUN ... completes pending operations", the way to finish an instruction before a snapshot. */
+/* As with KVM: the way to finish an instruction without beginning the next. */
 static void immediate_exit_finishes_pending_io(void **state)
 {
 	const uint32_t data = 0x5a;
@@ -208,7 +208,7 @@ static void a_halted_vcpu_takes_the_stash_when_it_comes(void **state)
 		assert_int_equal(run(r), VCPU_EXIT_INTR);
 		assert_true(run_of(r)->ready_for_interrupt_injection);
 		interrupt(r, EXTINT_VECTOR);
-		run_of(r)->deadline = TIME_NEVER;
+		run_of(r)->deadline = LONG_NS;
 		assert_int_equal(run(r), VCPU_EXIT_IO);
 		assert_false(r->v.halted);
 		expect_arrival_at(r, EVENT_INTR, EXTINT_VECTOR, 0);
@@ -426,17 +426,18 @@ static void deliveries_at_one_rip_are_no_livelock(void **state)
 static void unmapped_memory_comes_back(void **state)
 {
 	struct rig *r = rig_split(0);
-	const uint64_t before = PAGE_SIZE - 1;
+	const uint64_t before = PAGE_SIZE - 1, page = FAKE_DATA >> PAGE_SHIFT;
 
 	(void)state;
 	LOAD(r, MEM(FAKE_DATA, true, 2, 0x89, 0x03), OUT(RAISE, 1), MEM(FAKE_DATA, false, 2, 0x8b, 0x03), OUT(EXIT, 1));
 	run_to(r, RAISE);
-	assert_true(r->f.mapped[FAKE_DATA >> PAGE_SHIFT]);
+	assert_true(r->f.mapped[page]);
+	fake_map_all(&r->f);
 	vcpu_native_api.unmap(&r->v, GPA(FAKE_DATA - before), before);
-	assert_false(r->f.mapped[(FAKE_DATA >> PAGE_SHIFT) - 1]);
-	assert_true(r->f.mapped[FAKE_DATA >> PAGE_SHIFT]);
-	vcpu_native_api.unmap(&r->v, GPA(FAKE_DATA), 1);
-	assert_false(r->f.mapped[FAKE_DATA >> PAGE_SHIFT]);
+	assert_true(!r->f.mapped[page - 1] && r->f.mapped[page]);
+	fake_map_all(&r->f);
+	vcpu_native_api.unmap(&r->v, GPA(FAKE_DATA - 1), 2);
+	assert_true(r->f.mapped[page - 2] && !r->f.mapped[page - 1] && !r->f.mapped[page] && r->f.mapped[page + 1]);
 	vcpu_native_api.unmap(&r->v, GPA(FAKE_RAM_SIZE), 1); /* not RAM: nothing */
 	vcpu_native_api.unmap(&r->v, GPA(0), FAKE_RAM_SIZE + 1);
 	run_to(r, EXIT);
@@ -457,6 +458,67 @@ static void ram_ends_where_it_ends(void **state)
 	assert_null(ram_at(m, GPA(FAKE_RAM_SIZE), 0));
 	assert_null(ram_at(m, GPA(UINT64_MAX), 2));
 	assert_null(ram_at(m, GPA(1), UINT64_MAX));
+	rig_end(r);
+}
+
+/* ---- trace ---- */
+
+#define TRACE_SIZE 64
+
+static void expect_record(const struct trace *t, uint32_t *i, enum trace_event event, uint64_t a)
+{
+	while (*i < t->next && t->ring[*i].event != (uint32_t)event)
+		(*i)++;
+	assert_in_range(*i, 0, t->next - 1);
+	assert_int_equal(t->ring[*i].seq, *i);
+	assert_int_equal(t->ring[(*i)++].a, a);
+}
+
+/* What happened, in the order in which it happened. */
+static void the_trace_tells_an_interrupt_from_stash_to_injection(void **state)
+{
+	struct trace_rec ring[TRACE_SIZE] = { { 0 } };
+	struct trace t = { .ring = ring, .size = TRACE_SIZE };
+	struct rig *r = rig_split(0);
+	uint32_t i = 0;
+
+	(void)state;
+	fake_map_all(&r->f);
+	LOAD(r, STI, NOP, OUT(RAISE, 1), LABEL(0), NOP, OUT(EXIT, 1));
+	run_to(r, RAISE);
+	r->v.trace = &t;
+	interrupt(r, EXTINT_VECTOR);
+	nmi(r);
+	run_to(r, EXIT);
+	assert_in_range(t.next, 1, TRACE_SIZE);
+	expect_record(&t, &i, TRACE_dm_stash, EXTINT_VECTOR);
+	expect_record(&t, &i, TRACE_kvm_inj_nmi, 0);
+	expect_record(&t, &i, TRACE_irq_window, 1); /* for the stash */
+	expect_record(&t, &i, TRACE_kvm_entry, fake_label(&r->f, 0));
+	expect_record(&t, &i, TRACE_kvm_exit, HVM_EXIT_WINDOW);
+	expect_record(&t, &i, TRACE_kvm_inj_virq, EXTINT_VECTOR);
+	expect_record(&t, &i, TRACE_kvm_exit, HVM_EXIT_IO);
+	expect_record(&t, &i, TRACE_kvm_pio, EXIT);
+	expect_record(&t, &i, TRACE_kvm_userspace_exit, VCPU_EXIT_IO);
+	assert_int_equal(i, t.next);
+	assert_int_equal(ring[i - 1].time, r->f.clock);
+	rig_end(r);
+}
+
+static void stats_and_clock_are_given_out(void **state)
+{
+	struct rig *r = rig_split(0);
+	struct vcpu_stats s;
+
+	(void)state;
+	LOAD(r, CPUID, OUT(RAISE, 1), OUT(EXIT, 1));
+	fake_map_all(&r->f);
+	run_to(r, EXIT);
+	vcpu_native_api.stats(&r->v, &s);
+	assert_int_equal(s.exits, 3);
+	assert_int_equal(s.user_exits, 2);
+	assert_int_equal(r->v.exit_counts[HVM_EXIT_IO], 2);
+	assert_int_equal(vcpu_native_api.now(&r->v), r->f.clock);
 	rig_end(r);
 }
 
@@ -485,6 +547,8 @@ int main(void)
 		cmocka_unit_test(deliveries_at_one_rip_are_no_livelock),
 		cmocka_unit_test(unmapped_memory_comes_back),
 		cmocka_unit_test(ram_ends_where_it_ends),
+		cmocka_unit_test(the_trace_tells_an_interrupt_from_stash_to_injection),
+		cmocka_unit_test(stats_and_clock_are_given_out),
 	};
 
 	return cmocka_run_group_tests_name("vcpu", tests, NULL, NULL);

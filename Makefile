@@ -29,8 +29,10 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 	-Wcast-align -Wwrite-strings
 CFLAGS_ALL := -std=c11 -g $(WARNINGS) -Iinclude -Ihv -I. $(CFLAGS)
 # Interrupts strike the hypervisor on its own stack, and the FPU holds the guest's state while it works.
-# The compiler may know memcpy: a copy of a word is then a move.
-FREESTANDING := -O2 -m64 -ffreestanding -fbuiltin -fno-stack-protector -fno-asynchronous-unwind-tables -mno-red-zone \
+# The compiler may know memcpy: a copy of a word is then a move. But it must not see strlen in a loop: there is none to call.
+NO_IDIOMS := $(shell $(CC) -Werror -fno-tree-loop-distribute-patterns -E -x c /dev/null >/dev/null 2>&1 && \
+	echo -fno-tree-loop-distribute-patterns)
+FREESTANDING := -O2 -m64 -ffreestanding -fbuiltin $(NO_IDIOMS) -fno-stack-protector -fno-asynchronous-unwind-tables -mno-red-zone \
 	-mgeneral-regs-only
 FLAGS_efi := $(FREESTANDING) -fpic -fvisibility=hidden -fshort-wchar -DGNU_EFI_USE_MS_ABI \
 	-isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGUEST_ELF='"$(O)/guest/guest.elf"'
@@ -105,7 +107,9 @@ $(O)/intack.img: $(O)/intack.efi tests/run/mkimage.sh tests/run/intack.cfg
 	tests/run/mkimage.sh $@ $< tests/run/intack.cfg
 
 setup:
-	@tests/run/setup.sh
+	@tests/run/setup.sh run
+setup-test:
+	@tests/run/setup.sh test
 
 RUN_VARS := L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM QEMU OVMF_CODE OVMF_VARS
 export $(RUN_VARS)
@@ -168,7 +172,7 @@ $(O)/fuzz/fuzz_mmio: tests/fuzz/fuzz_mmio.c hv/core/mmio.c hv/core/mmio_exec.c h
 fuzz: $(O)/fuzz/fuzz_mmio
 	@cd $(<D) && ./$(<F) -max_len=20 -max_total_time=$(FUZZ)
 
-test: | setup
+test: | setup-test
 	@tests/run/test.sh
 
 shell-test: $(O)/intack.efi

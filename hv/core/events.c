@@ -100,8 +100,8 @@ static bool may_reinject_interrupt(const struct vcpu *v)
 	return v->mode == IRQCHIP_USER || v->ops->intr_allowed(v);
 }
 
-/* What was committed at an earlier entry goes first. "exception; else, unless an exception is pending, NMI, then IRQ":
- * a pending exception stands before the interrupted instruction's end, a committed interrupt after it. */
+/* What was committed at an earlier entry goes first: an exception; else, unless an exception is pending, an NMI, then an
+ * interrupt. A pending exception stands before the interrupted instruction's end, a committed interrupt after it. */
 static void reinject(struct vcpu *v)
 {
 	struct events *ev = &v->ev;

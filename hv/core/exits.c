@@ -31,8 +31,8 @@ static uint64_t gpr_get(const struct vcpu *v, uint8_t reg)
 	return reg == RSP ? v->ops->get(v, HVM_RSP) : v->regs.gpr[reg];
 }
 
-/* SDM v3, "Single-Step Exception Condition": with TF set "the processor generates a debug exception" after the
- * instruction, emulated or not. */
+/* SDM v3, "Single-Step Exception Condition": with TF set a single-step exception is due, "generated after the instruction is
+ * executed", emulated or not. */
 void vcpu_skip(struct vcpu *v, uint8_t len)
 {
 	v->ops->skip(v, len);
@@ -341,8 +341,8 @@ static uint64_t apic_read(struct vcpu *v, uint64_t gpa, uint8_t size)
 	return size < sizeof(uint32_t) ? val & (BIT64(size * 8) - 1) : val;
 }
 
-/* SDM v3, "Local APIC Register Address Map": registers "should be accessed using 128-bit aligned 32-bit loads or
- * stores"; others are dropped. */
+/* SDM v3, "The Local APIC Block Diagram": registers "should be accessed using 128-bit aligned 32-bit loads or stores"; others
+ * are dropped. */
 static void apic_write(struct vcpu *v, uint64_t gpa, uint64_t val, uint8_t size)
 {
 	if (size == sizeof(uint32_t) && !(gpa & MASK(3, 0)))

@@ -34,8 +34,8 @@ static void stop(struct lapic *l)
 }
 
 /* SDM v3, "TSC-Deadline Mode": "Transitioning between TSC-deadline mode and other timer modes also disarms the
- * timer." The manual also says that any change of the mode disarms; between one-shot and periodic KVM lets the count
- * run on, its tests expect that, and so do we: there the mode matters at the next expiry only. */
+ * timer." Editions before May 2019 said that any change of the mode disarms; that was an error of the manual. Between
+ * one-shot and periodic the count runs on, as in KVM: there the mode matters at the next expiry only. */
 void lapic_timer_write_lvt(struct lapic *l, uint32_t val)
 {
 	bool counted = counts(l);

@@ -27,7 +27,6 @@ void vcpu_init(struct vcpu *v, const struct hvm_ops *ops, void *hw, const struct
 	v->trace = cfg->trace;
 	v->tsc = (struct tsc_clock){ .mult = cfg->tsc_mult, .tsc0 = cfg->tsc0 };
 	v->ev.stash = STASH_EMPTY;
-	v->eoi_pending = -1;
 	v->livelock.stash = STASH_EMPTY;
 	v->livelock.lapic_vector = -1;
 	v->pat = PAT_RESET;

@@ -58,11 +58,9 @@ struct vcpu {
 	struct ram ram;
 	struct tsc_clock tsc;
 	uint64_t eoi_exits[4];
-	int eoi_pending;      /* vector for VCPU_EXIT_IOAPIC_EOI, -1 none */
 	uint64_t now;
 	bool halted;
-	bool host_nx;         /* the guest may set EFER.NXE */
-	uint64_t cr4_allowed, efer_allowed;
+	uint64_t cr4_allowed;
 	struct {
 		enum pending_op op;
 		uint8_t insn_len;

@@ -175,7 +175,7 @@ void host_interrupt(struct host_frame *f)
 	}
 	switch (f->vector) {
 	case HOST_SPURIOUS_VECTOR:
-		/* "the spurious-interrupt vector handler should return without an EOI": no ISR bit is set. */
+		/* "the handler for this vector should return without an EOI" (SDM v3, "Spurious Interrupt") */
 		h->seen.spurious++;
 		return;
 	case HOST_TIMER_VECTOR:

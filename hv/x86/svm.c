@@ -49,9 +49,9 @@ static bool is_tcg(void)
 {
 	static const char name[] = "TCGTCGTCGTCG";
 	struct cpuid_regs r = cpuid(CPUID_HV_VENDOR, 0);
+	const uint32_t found[] = { r.ebx, r.ecx, r.edx };
 
-	return (cpuid(CPUID_FEATURES, 0).ecx & ECX_HYPERVISOR) && !memcmp(&r.ebx, name, sizeof(r.ebx)) &&
-	       !memcmp(&r.ecx, name, sizeof(r.ecx)) && !memcmp(&r.edx, name, sizeof(r.edx));
+	return (cpuid(CPUID_FEATURES, 0).ecx & ECX_HYPERVISOR) && !memcmp(found, name, sizeof(found));
 }
 
 void svm_probe(struct svm_caps *out)
@@ -172,16 +172,27 @@ static struct svm *svm_of(const struct vcpu *v)
 	return v->hw;
 }
 
+/* TCG keeps an interrupt that it delivered for EVENTINJ in mind until the next #VMEXIT, exception or interrupt, and delivers
+ * it again if its loop is left before. So that one comes at once: at the handler's first instruction. */
+static bool must_leave_at_once(const struct svm *s)
+{
+	uint64_t inj = s->vmcb->control.eventinj;
+
+	return s->caps.tcg && (inj & EVENT_VALID) && EVENT_TYPE(inj) == EVENT_TYPE_INTR;
+}
+
 static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct hvm_exit *out)
 {
 	struct svm *s = svm_of(v);
 	struct vmcb_control *c = &s->vmcb->control;
+	bool ours;
 
 	svm_nmi_before_entry(s, &immediate);
+	ours = !immediate && must_leave_at_once(s);
 	if (deadline < v->now + MIN_RUN)
 		deadline = v->now + MIN_RUN;
 	host_timer_arm(s->host, deadline);
-	if (immediate)
+	if (immediate || ours)
 		host_self_ipi(s->host);
 	s->vmcb->save.rax = v->regs.gpr[RAX];
 	svm_vmrun(&v->regs, (uintptr_t)s->vmcb, c->int_state & INT_STATE_SHADOW);
@@ -192,6 +203,8 @@ static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct 
 		host_take_interrupts(s->host);
 	svm_translate_exit(s, out);
 	svm_nmi_after_exit(s, out);
+	if (ours && out->kind == HVM_EXIT_INTR)
+		out->kind = HVM_EXIT_NONE;
 	if (out->kind == HVM_EXIT_WINDOW)
 		svm_ops.intr_window(v, false);
 	out->now = host_now(s->host);
@@ -222,9 +235,10 @@ static void svm_inject(struct vcpu *v, const struct event *e)
 		svm_nmi_injected(s);
 }
 
-/* A dummy virtual interrupt that is never delivered, because its interception comes first.
- * APM v2, "Virtual Interrupt Intercept". V_IGN_TPR: hardware compares the priority with V_TPR, and a TPR of 15 must not
- * close a window that LINT0's ExtINT does not care about. */
+/* A dummy virtual interrupt that is never delivered, because its interception comes first. APM v2, "Virtual Interrupt
+ * Intercept": it "is taken just before a guest takes a virtual interrupt". V_IGN_TPR: the priority must be "greater than
+ * the value in V_TPR" otherwise (APM v2, "Injecting Virtual (INTR) Interrupts"), and a TPR of 15 must not close a window
+ * that LINT0's ExtINT does not care about. */
 static void svm_intr_window(struct vcpu *v, bool open)
 {
 	struct svm *s = svm_of(v);
@@ -316,8 +330,8 @@ static void svm_set_cr8(struct vcpu *v, uint8_t cr8, bool intercept)
 	struct svm *s = svm_of(v);
 	struct vmcb_control *c = &s->vmcb->control;
 
-	/* Under TCG always: QEMU 7.2 aborts when a guest writes CR8 while V_IRQ is pending, and with V_INTR_MASKING no version
-	 * tried here raises #GP for reserved bits. */
+	/* Under TCG always: QEMU aborts when a guest writes CR8 while V_IRQ is pending, and with V_INTR_MASKING it raises no #GP
+	 * for reserved bits (7.2 and 10.0). */
 	intercept = intercept || s->caps.tcg;
 	c->int_ctl = (c->int_ctl & ~INT_CTL_V_TPR_MASK) | cr8;
 	if (intercept)

@@ -22,11 +22,12 @@
  *
  *   1 save host  2 load guest  3 enter  4 save guest  5 load host
  *
- * RAX and RSP of the guest travel in the VMCB. The host's IF must be 1 at VMRUN for its interrupts to reach the guest
- * (V_INTR_MASKING: "the host's RFLAGS.IF" gates physical interrupts), GIF = 0 holds them until then.
- * Two ways to set it: QEMU before 9 ignores INTERRUPT_SHADOW of the VMCB at VMRUN, but lets the shadow of our own STI
- * reach one instruction into the guest. So `sti; vmrun` when the guest is in a shadow, `sti; nop; vmrun` when not. On
- * hardware both are the same. */
+ * RAX and RSP of the guest travel in the VMCB. The host's IF must be 1 at VMRUN for its interrupts to end the guest's run
+ * (APM v2, "Physical (INTR) Interrupt Masking in EFLAGS": "The host EFLAGS.IF at the time of the VMRUN is saved and controls
+ * physical interrupts while the guest is running"), GIF = 0 holds them until then.
+ * Two ways to set it: QEMU 7.2 ignores INTERRUPT_SHADOW of the VMCB at VMRUN, but lets the shadow of our own STI reach one
+ * instruction into the guest. So `sti; vmrun` when the guest is in a shadow, `sti; nop; vmrun` when not. On hardware both
+ * are the same. */
 	.text
 	.globl svm_vmrun
 	.type svm_vmrun, @function

@@ -7,8 +7,9 @@
 #include "x86.h"
 #include "x86/svm.h"
 
-/* APM v2, "EXITINTINFO": the event whose delivery was cut short. Software interrupts, and INT3 and INTO which come as
- * exceptions, are not reported: RIP still points at the instruction, and it runs again. */
+/* The event whose delivery was cut short. Software interrupts are not passed on: RIP still points at the instruction, and it
+ * runs again. APM v2, "Intercepts During IDT Interrupt Delivery": the events of INT3 and INTO "are considered exceptions for
+ * the purposes of EXITINTINFO", but they are instructions too. */
 static void translate_vectoring(uint64_t info, struct event *e)
 {
 	e->type = EVENT_NONE;

@@ -172,28 +172,10 @@ static struct svm *svm_of(const struct vcpu *v)
 	return v->hw;
 }
 
-/* TCG keeps an interrupt that it delivered for EVENTINJ in mind until the next #VMEXIT, exception or interrupt, and delivers
- * it again if its loop is left before. So that one comes at once: at the handler's first instruction. */
-static bool must_leave_at_once(const struct svm *s)
+static void vmrun(struct vcpu *v, struct svm *s)
 {
-	uint64_t inj = s->vmcb->control.eventinj;
-
-	return s->caps.tcg && (inj & EVENT_VALID) && EVENT_TYPE(inj) == EVENT_TYPE_INTR;
-}
-
-static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct hvm_exit *out)
-{
-	struct svm *s = svm_of(v);
 	struct vmcb_control *c = &s->vmcb->control;
-	bool ours;
 
-	svm_nmi_before_entry(s, &immediate);
-	ours = !immediate && must_leave_at_once(s);
-	if (deadline < v->now + MIN_RUN)
-		deadline = v->now + MIN_RUN;
-	host_timer_arm(s->host, deadline);
-	if (immediate || ours)
-		host_self_ipi(s->host);
 	s->vmcb->save.rax = v->regs.gpr[RAX];
 	svm_vmrun(&v->regs, (uintptr_t)s->vmcb, c->int_state & INT_STATE_SHADOW);
 	v->regs.gpr[RAX] = s->vmcb->save.rax;
@@ -201,10 +183,48 @@ static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct 
 	c->eventinj = 0;
 	if (c->exitcode == VMEXIT_INTR || c->exitcode == VMEXIT_NMI)
 		host_take_interrupts(s->host);
+}
+
+/* TCG keeps an interrupt that it delivered for EVENTINJ in mind until the next #VMEXIT, exception or interrupt, and delivers
+ * it again if its loop is left before (docs/findings.md). So such an entry is made in two: the first ends at the handler's
+ * first instruction, by an interrupt to ourselves that waits already, and nobody hears of it. */
+static bool needs_two_steps(const struct svm *s)
+{
+	uint64_t inj = s->vmcb->control.eventinj;
+
+	return s->caps.tcg && (inj & EVENT_VALID) && EVENT_TYPE(inj) == EVENT_TYPE_INTR;
+}
+
+static void vmrun_in_two_steps(struct vcpu *v, struct svm *s)
+{
+	const struct vmcb_control *c = &s->vmcb->control;
+	uint64_t timer = s->host->seen.timer;
+
+	host_self_ipi(s->host);
+	vmrun(v, s);
+	if (c->exitcode != VMEXIT_INTR)
+		host_take_interrupts(s->host); /* ours, before it ends the next entry */
+	else if (s->host->seen.timer == timer && !(c->exitintinfo & EVENT_VALID))
+		vmrun(v, s);
+}
+
+static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct hvm_exit *out)
+{
+	struct svm *s = svm_of(v);
+
+	svm_nmi_before_entry(s, &immediate);
+	if (deadline < v->now + MIN_RUN)
+		deadline = v->now + MIN_RUN;
+	host_timer_arm(s->host, deadline);
+	if (!immediate && needs_two_steps(s)) {
+		vmrun_in_two_steps(v, s);
+	} else {
+		if (immediate)
+			host_self_ipi(s->host);
+		vmrun(v, s);
+	}
 	svm_translate_exit(s, out);
 	svm_nmi_after_exit(s, out);
-	if (ours && out->kind == HVM_EXIT_INTR)
-		out->kind = HVM_EXIT_NONE;
 	if (out->kind == HVM_EXIT_WINDOW)
 		svm_ops.intr_window(v, false);
 	out->now = host_now(s->host);

@@ -493,9 +493,9 @@ static void expect_reached(uint64_t destination, uint32_t want)
 	EXPECT_EQ(arrivals_of(VECTOR_A), want);
 }
 
-/* 82093AA data sheet, "Destination Field": "If the Destination Mode of this entry is Physical Mode, bits [59:56] contain an
- * APIC ID." Intel SDM v3, "Physical Destination Mode": "A broadcast IPI (bits 28-31 of the MDA are 1's) or I/O subsystem
- * initiated interrupt" reaches all. Must: own ID and broadcast yes, another ID no. */
+/* 82093AA data sheet, "Destination Field": "If the Destination Mode of this entry is Physical Mode ..., bits [59:56] contain
+ * an APIC ID." Later I/O APICs take all eight bits. Intel SDM v3, "Physical Destination Mode": the ID FFH is a broadcast to
+ * all APICs. Must: own ID and broadcast yes, another ID no. */
 SCENARIO(ioapic_physical, .name = "ioapic.physical-destination", .needs_lab = true)
 {
 	expect_reached(self(), 1);
@@ -515,8 +515,8 @@ SCENARIO(ioapic_logical_flat, .name = "ioapic.logical-flat", .needs_lab = true)
 	expect_reached(RTE_LOGICAL | RTE_DEST(BROADCAST), 1);
 }
 
-/* Intel SDM v3, "Logical Destination Mode", cluster model: "the 4 most-significant bits of the MDA are compared with the
- * encoded address of the cluster"; "If the two addresses match, ... the 4 least-significant bits" are compared bit by bit. */
+/* Intel SDM v3, "Logical Destination Mode", cluster model: the upper four bits of the MDA hold "the encoded address of the
+ * destination cluster", the lower four "identify up to four local APICs within the cluster". */
 SCENARIO(ioapic_logical_cluster, .name = "ioapic.logical-cluster", .needs_lab = true)
 {
 	apic_write(APIC_DFR, DFR_CLUSTER);

@@ -117,8 +117,8 @@ static void skip_cr8_write(struct frame *f)
 }
 
 /* A reserved bit is written to CR8.
- * Intel SDM v2, "MOV—Move to/from Control Registers": #GP(0) "If an attempt is made to write a 1 to any reserved bit ...
- * in CR8". Must: the fault, and the TPR as it was. */
+ * Intel SDM v2, "MOV—Move to/from Control Registers": #GP(0) "If an attempt is made to write a 1 to any reserved bit in
+ * CR8." Must: the fault, and the TPR as it was. */
 SCENARIO(lapic_cr8_reserved, .name = "lapic.cr8-reserved-bit-faults")
 {
 	faults = 0;
@@ -154,7 +154,7 @@ SCENARIO_BOTH(lapic_ppr, "ppr-is-maximum-of-tpr-and-isrv", ppr_is_maximum)
 /* ---- IRR, ISR, EOI ---- */
 
 /* Three vectors wait, sent in no order.
- * Intel SDM v3, "Interrupt, Task, and Processor Priority": "The value 1 is the lowest priority class and 15 is the highest".
+ * Intel SDM v3, "Interrupt, Task, and Processor Priority": "The lowest interrupt-priority class is 1 and the highest is 15".
  * Must: delivered highest first. */
 static void irr_order(void)
 {
@@ -419,9 +419,9 @@ static void write_at(uint64_t base, uint32_t reg, uint32_t val)
 }
 
 /* The page is moved, used there, and moved back.
- * Intel SDM v3, "Relocating the Local APIC Registers": "the starting address of the APIC register space can be relocated
- * from FEE00000H to another physical address by modifying the value in the APIC base address field". Must: the same registers
- * answer at the new place, an EOI there counts, and the old place is theirs again at the end. */
+ * Intel SDM v3, "Relocating the Local APIC Registers": processors "permit the starting address of the APIC registers to be
+ * relocated from FEE00000H to another physical address by modifying the value in the base address field". Must: the same
+ * registers answer at the new place, an EOI there counts, and the old place is theirs again at the end. */
 SCENARIO(lapic_relocate, .name = "lapic.base-relocation")
 {
 	uint64_t old = rdmsr(MSR_APIC_BASE);

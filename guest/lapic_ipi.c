@@ -63,8 +63,8 @@ SCENARIO(lapic_shorthands_x2apic, .name = "lapic.x2apic-ipi-shorthands")
 	expect_shorthand(APIC_ICR_ALL_BUT_SELF, 0);
 }
 
-/* Intel SDM v3, "Physical Destination Mode": "the destination processor is specified by its local APIC ID"; "A broadcast to
- * all local APICs is achieved by setting all destination bits to one." Must: own ID and broadcast, no other ID. */
+/* Intel SDM v3, "Physical Destination Mode": "the destination processor is specified by its local APIC ID"; the ID FFH is a
+ * broadcast to all APICs. Must: own ID and broadcast, no other ID. */
 SCENARIO(lapic_physical, .name = "lapic.ipi-physical-destination")
 {
 	lapic_listen(lapic_finish);
@@ -89,8 +89,8 @@ SCENARIO(lapic_flat, .name = "lapic.ipi-logical-flat")
 	expect_reached(FLAT_SELF, APIC_ICR_LOGICAL, 0);
 }
 
-/* Intel SDM v3, "Logical Destination Mode", cluster model: "the 4 most-significant bits of the MDA are compared with the
- * encoded address of the cluster", "the 4 least-significant bits of the MDA" with the processor's in the cluster. */
+/* Intel SDM v3, "Logical Destination Mode", cluster model: the upper four bits of the MDA hold "the encoded address of the
+ * destination cluster", the lower four "identify up to four local APICs within the cluster". */
 SCENARIO(lapic_cluster, .name = "lapic.ipi-logical-cluster")
 {
 	lapic_listen(lapic_finish);
@@ -151,8 +151,8 @@ SCENARIO(lapic_init_deassert, .name = "lapic.ipi-init-deassert-ignored")
 }
 
 /* A start-up IPI to a processor that runs.
- * Intel SDM v3, "MP Initialization Protocol": it is the processor in the "wait-for-SIPI" state that a SIPI starts. "INIT#
- * ... SIPI" in any other state is dropped. Must: nothing happens. */
+ * Intel SDM v3, "MP Initialization Protocol": it is the processor in the "wait-for-SIPI" state that a SIPI starts; in any
+ * other state it is dropped. Must: nothing happens. */
 SCENARIO(lapic_sipi, .name = "lapic.ipi-startup-ignored")
 {
 	lapic_listen(lapic_finish);

@@ -16,6 +16,7 @@
 enum { V_LOW = 0x41, V_MID = 0x61, V_MID_SAME_CLASS = 0x6e, V_HIGH = 0x81, V_SPURIOUS = 0xff };
 enum { V_ILLEGAL = 0x0f, V_ERROR = 0x91, V_TIMER = 0x71 };
 enum { LAPIC_SOME_MS = 5, LAPIC_QUIET_MS = 30, LAPIC_LONG_MS = 2000, LAPIC_ATTEMPTS = 20 };
+enum { LAPIC_PATIENT_MS = 20000 }; /* deadline of scenarios that repeat attempts */
 
 static inline void lapic_stay(struct frame *f) { (void)f; }
 

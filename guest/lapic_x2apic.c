@@ -17,10 +17,10 @@
 /* ---- transitions ---- */
 
 /* IA32_APIC_BASE goes through the modes.
- * Intel SDM v3, "x2APIC State Transitions": "Any WRMSR to the IA32_APIC_BASE MSR that attempts a transition from a valid state
- * to this invalid state [EN=0, EXTD=1] generates a general-protection exception." "Once the local APIC has been switched to
- * x2APIC mode (EN = 1, EXTD = 1), switching back to xAPIC mode would require system software to disable the local APIC
- * unit." "A transition from the disabled state to x2APIC mode" is not valid. Must: #GP for these three, and the MSR as it was. */
+ * Intel SDM v3, "x2APIC State Transitions": EN=0 with EXTD=1 is invalid, and a write that leads there raises #GP. "Once the
+ * local APIC has been switched to x2APIC mode (EN = 1, EXTD = 1), switching back to xAPIC mode would require system software
+ * to disable the local APIC unit." "From the disabled state, the only valid x2APIC transition using IA32_APIC_BASE is to the
+ * xAPIC mode (EN= 1, EXTD = 0)." Must: #GP for all else, and the MSR as it was. */
 SCENARIO(lapic_x2apic_transitions, .name = "lapic.x2apic-transitions")
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE), off = base & ~MODE_BITS;
@@ -96,8 +96,7 @@ SCENARIO(lapic_x2apic_id, .name = "lapic.x2apic-id-and-logical-id")
 /* ---- MSRs ---- */
 
 /* x2APIC MSRs in xAPIC mode.
- * Intel SDM v3, "x2APIC Register Address Space": "RDMSR/WRMSR ... to the x2APIC MSR address range when the local APIC is not in
- * x2APIC mode" raises #GP. */
+ * Intel SDM v3, "x2APIC Register Address Space": the MSRs are there in x2APIC mode only; an access in another mode raises #GP. */
 SCENARIO(lapic_x2apic_needs_mode, .name = "lapic.x2apic-msrs-need-the-mode")
 {
 	uint64_t val;
@@ -113,9 +112,9 @@ struct msr_write {
 };
 
 /* Writes with one reserved bit each.
- * Intel SDM v3, "x2APIC Register Address Space": "a WRMSR ... that attempts to set a reserved bit to 1 ... causes a
- * general-protection exception". "EOI Register": "WRMSR of a non-zero value causes #GP(0)"; the same for the ESR. Must: #GP,
- * and the register as it was. */
+ * Intel SDM v3, "Reserved Bit Checking": a WRMSR that sets a reserved bit of these registers raises #GP. Of the EOI register
+ * "Local APIC Register Address Map Supported by x2APIC" says: "WRMSR of a non-zero value causes #GP(0)"; the same of the ESR.
+ * Must: #GP, and the register as it was. */
 SCENARIO(lapic_x2apic_reserved, .name = "lapic.x2apic-reserved-bits")
 {
 	static const struct msr_write writes[] = {

@@ -24,7 +24,8 @@ SEQUENCE_IO(seq_nmi_if0,
 	"	nop\n");
 extern const char nmi_if0_next[];
 
-/* SDM v3, "Nonmaskable Interrupt (NMI)": it "cannot be masked" by IF. Raised by OUT: behind OUT, whatever IF is. */
+/* SDM v3, "Masking Maskable Hardware Interrupts": "The IF flag does not affect non-maskable interrupts (NMIs)". Raised by
+ * OUT: behind OUT, whatever IF is. */
 SCENARIO(nmi_raise, .name = "nmi.raise", .needs_lab = true)
 {
 	on_vector(VEC_NMI, empty_handler);
@@ -38,7 +39,7 @@ SCENARIO(nmi_raise, .name = "nmi.raise", .needs_lab = true)
 }
 
 /* SDM v3, "Handling Multiple NMIs": "While an NMI interrupt handler is executing, the processor blocks delivery of
- * subsequent calls to the NMI handler until the next execution of the IRET instruction." The second one, raised in the
+ * subsequent NMIs until the next execution of the IRET instruction." The second one, raised in the
  * handler, waits there whatever exits happen, and comes at the boundary behind IRET. */
 static void raise_nmi_once(struct frame *f)
 {
@@ -59,8 +60,8 @@ SCENARIO(nmi_blocked, .name = "nmi.blocked-until-iret", .needs_lab = true)
 	EXPECT_EQ(arrivals.count, 2);
 }
 
-/* Two NMIs while one is handled: there is one latch, so exactly one more. AMD APM v2, "Nonmaskable Interrupts": while
- * masked, an NMI is held pending, and a further one finds it pending already. */
+/* Two NMIs while one is handled: there is one latch, so exactly one more: while NMIs are blocked one is held pending, and
+ * a further one finds it pending already. */
 static void raise_nmi_twice(struct frame *f)
 {
 	(void)f;

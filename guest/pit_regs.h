@@ -36,7 +36,8 @@ enum { RW_LATCH, RW_LSB, RW_MSB, RW_WORD };
 enum { COUNT_MAX = 0, COUNT_MS = 1193, COUNT_2MS = 2386, COUNT_10MS = 11932 }; /* PIT ticks */
 enum { COUNT_A = 0x1234, COUNT_B = 0x5678, COUNT_QUARTER = 0x4000, COUNT_SMALL = 0x100, COUNT_EVEN = 0xfffe };
 #define PERIOD_MAX_MS 54 /* of 65536 ticks, rounded down */
-enum { LONG_MS = 2000, SOME_MS = 5, QUIET_MS = 30, ATTEMPTS = 20, SAMPLES = 200, PERIODS = 10, PERIOD_MS = 10 /* of COUNT_10MS */ };
+enum { LONG_MS = 2000, SOME_MS = 5, QUIET_MS = 30, ATTEMPTS = 20, SAMPLES = 200, PERIODS = 10 };
+enum { PATIENT_MS = 20000 }; /* deadline of scenarios that repeat attempts or take many samples */
 
 static inline void pit_program(unsigned counter, unsigned rw, unsigned mode)
 {
@@ -85,6 +86,14 @@ static inline void pit_wait_loaded(unsigned counter)
 static inline void pit_port61(uint8_t bits) { outb(PORT61, (uint8_t)((inb(PORT61) & PORT61_NMI_ENABLES) | bits)); }
 static inline bool pit_out2(void) { return inb(PORT61) & PORT61_OUT2; }
 static inline void pit_spin_ms(unsigned ms) { (void)SPIN_UNTIL(false, ms); }
+
+/* Long enough for what must not come, and then a read of a port: a model that works out the past at the next access has
+ * its chance too. */
+static inline void pit_quiet_ms(unsigned ms)
+{
+	pit_spin_ms(ms);
+	(void)pit_out2();
+}
 
 /* As SPIN_UNTIL, for a condition that may pass again: once seen it is not looked at any more. */
 #define SEEN_WITHIN(cond, ms) __extension__({ bool seen_ = false; SPIN_UNTIL((seen_ = seen_ || (cond)), ms); })

@@ -4,10 +4,12 @@
  * Knows nothing of nested page tables but lab_unmap().
  *
  * SDM v3, "Information for VM Exits That Occur During Event Delivery": the exit reports the event that was being
- * delivered; software is to inject it again. APM v2, "EXITINTINFO": "the intercept occurred while the guest was in the
- * process of delivering an interrupt or exception through the IDT". What the guest sees is the same as without: one
- * event, with the RIP (and CR2 and error code) that it has on bare metal. The rules do not matter: R=1 keeps the
- * vector's place (inj) apart from the stash. Expectation: pass, everywhere. */
+ * delivered; software is to inject it again. APM v2, "Intercepts During IDT Interrupt Delivery": "In the case of an external
+ * interrupt, for example, the processor will already have performed an interrupt acknowledge cycle [...] and the interrupt
+ * is thus no longer pending." EXITINTINFO "allows the VMM to complete the intercepted interrupt delivery, even when it is no
+ * longer possible to recreate the event in question". What the guest sees is the same as without: one event, with the RIP
+ * (and CR2 and error code) that it has on bare metal. The rules do not matter: R=1 keeps the vector's place (inj) apart
+ * from the stash. Expectation: pass, everywhere. */
 #include "rt.h"
 
 #define LINE 5

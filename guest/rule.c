@@ -21,8 +21,8 @@ extern const char open_boundary[];
 /* ---- ExtINT and a local APIC vector at one window ---- */
 
 /* IF=0, an ISA line high, a self-IPI in IRR, then STI: both can be taken at the same boundary. No manual orders the
- * two; KVM, QEMU and we ask the 8259 first ("get_interrupt: ExtINT first; only if none: LAPIC"), and a rule that lets
- * the local APIC go first lets it go first every time (rule.self-ipi-starvation).
+ * two; KVM, QEMU and we ask the 8259 first and the local APIC only if it has none, and a rule that lets the local APIC go
+ * first lets it go first every time (rule.self-ipi-starvation).
  * legacy, split: `ready` demands that no local APIC vector is pending, so the user half is not asked; the vector is
  * injected instead: inverted. With virtual-interrupt delivery it cannot even be injected: livelock.
  * stash, boundary, rearm: `ready` asks for a place in the stash only: ExtINT first.

@@ -210,7 +210,7 @@ SCENARIO(rule_software_disabled, .name = "rule.apic-software-disabled", .needs_l
 }
 
 /* SDM v3, "Enabling or Disabling the Local APIC": with IA32_APIC_BASE[11]=0 "the processor is functionally equivalent to
- * a processor without an on-chip APIC": the 8259 drives INTR itself, LVT0 or not. */
+ * an IA-32 processor without an on-chip APIC": the 8259 drives INTR itself, LVT0 or not. */
 SEQUENCE_IO(seq_no_apic,
 	"	sti\n"
 	"	nop\n"

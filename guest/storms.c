@@ -59,12 +59,16 @@ static void raise(uint8_t vector)
 }
 
 /* Counters are shared with handlers that nest, and NMIs come even with IF=0: one instruction each. */
-static void take(uint8_t vector)
+static void take(const struct frame *f)
 {
-	volatile struct source *s = &sources[vector];
+	volatile struct source *s = &sources[f->vector];
 
+	/* The gate has cleared IF: nothing maskable belongs in front of a stub's first instruction, least of all the same. */
+	if (f->rip == vector_entry((uint8_t)f->vector))
+		fail("", "vector %#lx delivered again on top of its own delivery", f->vector);
 	if (!s->outstanding)
-		fail("", "vector %#x twice: raised %u, taken %u", vector, s->raised, s->taken);
+		fail("", "vector %#lx twice: raised %u, taken %u, rip %#lx rflags %#lx", f->vector, s->raised, s->taken,
+		     f->rip, f->rflags);
 	s->outstanding = false;
 	s->taken++;
 	__asm__ volatile("incl %0; decl %1" : "+m"(taken), "+m"(outstanding)::"cc");
@@ -81,14 +85,14 @@ static void maybe_reopen(void)
 
 static void take_ipi(struct frame *f)
 {
-	take((uint8_t)f->vector);
+	take(f);
 	maybe_reopen();
 	apic_eoi();
 }
 
 static void take_line(struct frame *f)
 {
-	take((uint8_t)f->vector);
+	take(f);
 	maybe_reopen();
 	if (!aeoi)
 		pic_handler(f);
@@ -96,7 +100,7 @@ static void take_line(struct frame *f)
 
 static void take_nmi(struct frame *f)
 {
-	take((uint8_t)f->vector);
+	take(f);
 }
 
 /* ---- actions ---- */

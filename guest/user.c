@@ -33,9 +33,9 @@ static void expect_db_then_extint(uint64_t boundary)
 }
 
 /* IF=1, TF=1, and OUT raises the line. The hypervisor executes OUT, so it owes the #DB of SDM v3, "Single-Step Exception
- * Condition": "after an instruction is executed". SDM v3, "Priority Among Concurrent Events": "Traps on the Previous
- * Instruction" come before maskable hardware interrupts: #DB first, through an interrupt gate, which clears IF; the line
- * when IRET sets IF again.
+ * Condition": it is a trap, "generated after the instruction is executed". SDM v3, "Priority Among Concurrent Events":
+ * "Traps on the Previous Instruction" come before maskable hardware interrupts: #DB first, through an interrupt gate,
+ * which clears IF; the line when IRET sets IF again.
  * E=1 (an exception not yet injected) when the exit of OUT returns to the user half.
  * legacy, stash: `ready` does not look at E. user: the vector is committed, the exception goes first, and the vector
  * follows in its handler: if0. split: it waits in the stash for IF.

@@ -13,9 +13,9 @@
 #define HLT_WAKE_US 3000
 #define HLT_WAKE_COUNT 3000 /* PIT ticks: 2.5 ms */
 
-/* SDM v3, "Maskable Hardware Interrupts": "The IF flag permits a group of maskable hardware interrupts to be disabled";
- * with IF=1 an interrupt is taken at the next instruction boundary. The line rises while OUT executes: the boundary is
- * the one behind OUT. */
+/* SDM v3, "Maskable Hardware Interrupts": "The IF flag in the EFLAGS register permits all maskable hardware interrupts to
+ * be masked as a group"; with IF=1 an interrupt is taken at the next instruction boundary. The line rises while OUT
+ * executes: the boundary is the one behind OUT. */
 SEQUENCE_IO(seq_raise_if1,
 	"	sti\n"
 	"	nop\n"
@@ -99,9 +99,11 @@ SCENARIO(windows_sti_nop_cli, .name = "windows.sti-nop-cli")
 
 /* SDM v2, "MOV—Move": "Loading the SS register with a MOV instruction [...] inhibits interrupts on the following
  * instruction boundary." The line must be pending when MOV SS runs, which only the shadow of STI allows; and of such a
- * chain SDM v3, "Masking Exceptions and Interrupts When Switching Stacks", promises the first shadow alone. Both the
- * boundary behind MOV SS (chain cut, as QEMU and Bochs do) and the one behind NOP (chain honoured) are right;
- * the metric tells which: the rest of the promise is tested by windows.mov-ss-never. */
+ * chain the manual promises the first shadow alone. (Older editions of "STI" say so of this very chain: "only the first
+ * instruction in the sequence is guaranteed to delay the interrupt"; SDM v3, "Masking Exceptions and Interrupts When
+ * Switching Stacks", of loads of SS: "only the first is guaranteed to inhibit or suppress events in this way".) Both the
+ * boundary behind MOV SS (chain cut, as QEMU does) and the one behind NOP (chain honoured) are right; the metric tells
+ * which: the rest of the promise is tested by windows.mov-ss-never. */
 SEQUENCE(seq_mov_ss,
 	"	mov %ss, %eax\n"
 	"	sti\n"
@@ -365,8 +367,8 @@ SCENARIO(windows_exception, .name = "windows.during-exception")
 
 /* The same through a trap gate, which leaves IF alone. SDM v2, "STI—Set Interrupt Flag": "The inhibition ends after
  * delivery of another event (e.g., exception) or the execution of the next instruction": the line nests on the
- * handler's very first instruction. AMD's manual promises the next instruction only, and QEMU lets the shadow survive
- * the delivery: then it is the boundary behind the first instruction of the stub. */
+ * handler's very first instruction. AMD's manual speaks of "a single-instruction window" (APM v2, "Interrupt Shadows"), and
+ * QEMU lets the shadow survive the delivery: then it is the boundary behind the first instruction of the stub. */
 #define FIRST_INSN_SIZE 2 /* push imm8, the first of a vector stub */
 
 SCENARIO(windows_exception_trap_gate, .name = "windows.during-exception-trap-gate")

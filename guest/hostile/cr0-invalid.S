@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * CR0 with PG and without PE, then with NW and without CD: #GP, says SDM v2, "MOV-Move to/from Control Registers". QEMU 7.2
- * does not check the second, so the state may also be refused at the next entry. Knows nothing else.
+ * CR0 with PG and without PE, then with NW and without CD: #GP, says SDM v2, "MOV-Move to/from Control Registers". QEMU's TCG
+ * checks neither, and paging without tables is a triple fault; the next entry may also refuse the state. Knows nothing else.
  *
  * Verdict: guest exit status 0
  * Verdict: the CPU refused the entry

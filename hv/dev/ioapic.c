@@ -150,7 +150,7 @@ static bool same_eoi_route(uint64_t a, uint64_t b)
 	return is_level(a) == is_level(b) && (!is_level(a) || RTE_VECTOR(a) == RTE_VECTOR(b));
 }
 
-/* Remote IRR "is undefined for edge triggered interrupts". KVM and QEMU clear it on such a write, because Linux uses
+/* Remote IRR: "Its meaning is undefined for edge triggered interrupts." KVM and QEMU clear it on such a write: Linux uses
  * the switch to edge and back as an EOI for I/O APICs without the EOI register; so do we. A request does not survive
  * a change of the trigger mode: the new mode looks at the line anew, and a high line is no edge. */
 static void write_rte(struct ioapic *io, unsigned pin, uint64_t val)

@@ -12,7 +12,7 @@ for f in OVMF_CODE OVMF_VARS; do
 done
 cp "$OVMF_VARS" "$dir/vars.fd"
 
-# Never -icount: with it an event injected by EVENTINJ can be delivered twice.
+# No -icount: counted instructions make time depend on what the guest does (and see docs/findings.md).
 emulator=("$QEMU" -machine q35 -accel tcg -cpu max -smp 1 -m "$((mem > 128 ? mem + 384 : 512))" -nodefaults -display none
 	-no-reboot -serial stdio -device isa-debug-exit,iobase=0xf4
 	-drive "if=pflash,unit=0,format=raw,readonly=on,file=$OVMF_CODE"

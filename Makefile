@@ -59,7 +59,8 @@ OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC)) $(call objs,guest,$(
 	$(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
 
 all: $(O)/intack.efi $(TEST_GUESTS)
-.PHONY: all image unit shell-test run run-suite setup clean distclean
+.PHONY: all image run run-suite setup setup-test clean distclean test unit check-pure check-headers budget clang-tidy \
+	cppcheck shellcheck fuzz mutants runner-test bad-input hostile
 
 # --- the guest ---------------------------------------------------------------------------------------------------------
 # Linked for 64 bits, then wrapped as the 32-bit ELF that multiboot loaders take.
@@ -175,11 +176,15 @@ fuzz: $(O)/fuzz/fuzz_mmio
 test: | setup-test
 	@tests/run/test.sh
 
-shell-test: $(O)/intack.efi
-	@O='$(O)' tests/run/shell_test.sh
+# What `make test` runs of these, alone.
+runner-test bad-input hostile: all
+	@O='$(O)' tests/run/$(subst -,_,$@).sh
+# Breaks the rule on purpose and names the tests that notice. Some minutes.
+mutants:
+	@O='$(O)' tests/run/mutants.sh
 
 clean:
 	rm -rf $(O)
 distclean: clean
 
--include $(OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d)

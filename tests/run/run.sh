@@ -143,6 +143,7 @@ fi
 [ "$said" != 3 ] || exit 3
 [ -z "$refused" ] || [ -n "$totals" ] || bench "Intack could not run the guest; see above, and $dir"
 if [ -n "$GUEST" ] && [ -z "$totals" ] && [ -z "$ktap" ]; then
+	[ -n "$guest_status" ] || [ "$said" != 1 ] || exit 1 # Intack has ended it, and has said why
 	[ -n "$guest_status" ] || bench "the guest did not end (emulator's exit status $status); see $dir"
 	[ "$guest_status" = 0 ]
 	exit

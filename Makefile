@@ -157,7 +157,7 @@ budget:
 
 TIDY_SRC := $(PURE_SRC) $(filter %.c,$(X86_SRC) $(BOOT_SRC) $(GUEST_SRC))
 clang-tidy:
-	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 tests/lint/clang-tidy.sh $(CFLAGS_ALL) $(FLAGS_efi) --
+	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 tests/lint/clang-tidy.sh $(filter-out $(NO_IDIOMS),$(CFLAGS_ALL) $(FLAGS_efi)) --
 cppcheck:
 	@cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,performance,portability --inline-suppr \
 		--suppressions-list=tests/lint/cppcheck --error-exitcode=1 -j 2 -Iinclude -Ihv -I. hv boot guest

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # L0=tcg-svm: QEMU's TCG emulates AMD SVM with nested paging. Sourced by run.sh, which has set dir, image, mem and seconds.
-# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with run.sh
+# shellcheck shell=bash disable=SC2034,SC2054,SC2154 # variables are shared with run.sh; QEMU wants commas
 
 OVMF_CODE=${OVMF_CODE:-/usr/share/OVMF/OVMF_CODE_4M.fd}
 OVMF_VARS=${OVMF_VARS:-/usr/share/OVMF/OVMF_VARS_4M.fd}

@@ -6,9 +6,9 @@
 #include "status.h"
 #include "x86.h"
 
-#define ROUNDS 8
-#define SHORT_US 1000
-#define LONG_US 6000
+#define ROUNDS 32
+#define SHORT_US 500
+#define LONG_US 3500
 #define LENGTH_MS ((LONG_US - SHORT_US) / 1000)
 #define DIVIDE_BY_1 0xb /* "Divide Configuration Register" */
 #define COUNT_MAX UINT32_MAX

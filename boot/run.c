@@ -151,8 +151,12 @@ static int run_guest(struct run *r, uint32_t first)
 		return err;
 	}
 	init_guest(r, &entry);
-	while (vmm_step(r->vmm) == VMM_LINE)
-		relay(r, r->vmm->line);
+	while (vmm_step(r->vmm) == VMM_LINE) {
+		if (r->vmm->line_cut)
+			report_printf(r->report, "%s\n", r->vmm->line);
+		else
+			relay(r, r->vmm->line);
+	}
 	verdict(r);
 	svm_fini(r->svm);
 	return 0;

@@ -560,8 +560,8 @@ static bool take_line(struct vmm *v)
 	}
 	if (v->line_len == VMM_LINE_MAX)
 		v->line_taken = v->line_split = true;
-	if (v->ended && v->line_len)
-		v->line_taken = true;
+	if (v->ended && v->line_len && !v->line_taken)
+		v->line_taken = v->line_cut = true;
 	v->line[v->line_len] = '\0';
 	return v->line_taken;
 }

@@ -55,6 +55,7 @@ struct vmm {
 	char line[VMM_LINE_MAX + 1]; /* VMM_LINE: without CR and LF; valid until the next step */
 	bool line_taken;             /* the owner has it */
 	bool line_split;             /* it was full before its LF came */
+	bool line_cut;               /* the guest ended before its LF came: whatever it says, it does not say it all */
 	uint32_t line_len;
 	bool ended;
 	struct vmm_end end;

@@ -94,6 +94,7 @@ expect guest-succeeds 0 'a line from the guest' GUEST="$hostile/prints-and-exits
 expect guest-fails 1 '# intack: guest exit status 7' GUEST="$hostile/exit-status-7.elf"
 expect guest-faults 1 '# intack: triple fault at rip=0x*' GUEST="$hostile/triple-fault.elf"
 expect guest-faults-in-its-report 1 '# intack: triple fault at rip=0x*' GUEST="$hostile/ktap-cut.elf"
+also guest-faults-in-its-report '# Totals: pass:1 fail:0 xfail:0 skip:0 error:1' # the half line is no result
 expect guest-spins 3 '# intack: deadline of the run passed, *IF=0' GUEST="$hostile/cli-spin.elf" TIMEOUT=32
 expect guest-is-none 2 "$error Intack could not run the guest; *" GUEST=README.md
 also guest-is-none '# intack: error: guest=/intack/guest.elf: not an ELF file'

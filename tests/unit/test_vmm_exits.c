@@ -149,7 +149,9 @@ static void an_unfinished_line_comes_before_the_end(void **state)
 	print(&f, "a\nrest");
 	out(&f, 1, EXIT_PORT, 0, false);
 	assert_line(&f, "a");
+	assert_false(f.vmm.line_cut);
 	assert_line(&f, "rest");
+	assert_true(f.vmm.line_cut);
 	assert_int_equal(vmm_step(&f.vmm), VMM_ENDED);
 	assert_int_equal(vmm_step(&f.vmm), VMM_ENDED);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * The SVM backend: set-up, entry, injection, the interrupt window, guest state.
- * Knows nothing of interrupt controllers. Its twin will be vmx.c: same functions, same order. */
+ * Knows nothing of interrupt controllers. */
 #include "x86/svm.h"
 
 #include <string.h>

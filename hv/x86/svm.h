@@ -54,5 +54,5 @@ bool svm_nmi_allowed(const struct vcpu *v);
 void svm_nmi_window(struct vcpu *v, bool open);
 void svm_nmi_injected(struct svm *s);
 void svm_nmi_before_entry(struct svm *s, bool *immediate);
-
+/* Ends the single step; its own #DB becomes HVM_EXIT_NMI_WINDOW. */
 void svm_nmi_after_exit(struct svm *s, struct hvm_exit *out);

@@ -21,6 +21,8 @@ struct env {
 	uint64_t tsc_per_ms;      /* measured against the PIT at start */
 };
 extern struct env env;
+/* Is this platform one of these globs, joined by commas? */
+bool on_platform(const char *globs);
 
 /* ---- scenarios ---- */
 /* A failure that is expected where rule, mode, vid and platform all match (l0: glob, NULL = any). */

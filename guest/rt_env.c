@@ -23,6 +23,11 @@
 
 struct env env;
 
+bool on_platform(const char *globs)
+{
+	return glob_match(globs, env.l0);
+}
+
 struct multiboot_info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline;
 };

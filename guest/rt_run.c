@@ -149,7 +149,7 @@ static const struct xfail *expected_failure(const struct scenario *s)
 		const struct xfail *x = &s->xfails[i];
 
 		if (x->verdict && x->rules & env.rule && x->modes & env.mode && x->vids & env.vid &&
-		    (!x->l0 || glob_match(x->l0, env.l0)))
+		    (!x->l0 || on_platform(x->l0)))
 			return x;
 	}
 	return NULL;

@@ -37,8 +37,9 @@ static bool contributory(uint8_t vector)
 	return vector == VEC_DE || (vector >= VEC_TS && vector <= VEC_GP);
 }
 
-/* An exception on top of a half-delivered one: double fault, or shutdown by an impossible second #DF.
- * SDM v3, "Conditions for Generating a Double Fault". */
+/* An exception on top of a half-delivered one. SDM v3, "Conditions for Generating a Double Fault"; and "If another
+ * contributory or page fault exception occurs when attempting to call the double-fault handler ..., the
+ * processor enters shutdown mode" ("Interrupt 8-Double Fault Exception (#DF)"). */
 static bool makes_double_fault(uint8_t first, uint8_t second)
 {
 	if (first == VEC_PF)
@@ -50,6 +51,10 @@ void vcpu_queue_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32
 {
 	bool busy = v->ev.exc.injected || v->ev.exc.pending;
 
+	if (busy && v->ev.exc.vector == VEC_DF && (vector == VEC_PF || contributory(vector))) {
+		v->ev.shutdown = true;
+		return;
+	}
 	if (busy && makes_double_fault(v->ev.exc.vector, vector)) {
 		vector = VEC_DF;
 		has_error = true;

@@ -185,9 +185,11 @@ static void publish(struct vcpu *v)
 	trace_add(v->trace, TRACE_kvm_userspace_exit, v->run.exit_reason, v->run.ready_for_interrupt_injection);
 }
 
-/* The tail of each iteration: the window first, then the kick, as KVM. */
+/* The tail of each iteration: is there a CPU left, then the window, then the kick, as KVM. */
 static bool must_return(struct vcpu *v)
 {
+	if (v->ev.shutdown)
+		return vcpu_exit_to_user(v, VCPU_EXIT_SHUTDOWN);
 	if (v->run.request_interrupt_window && vcpu_ready(v))
 		return vcpu_exit_to_user(v, VCPU_EXIT_IRQ_WINDOW_OPEN);
 	if (v->run.immediate_exit || v->now >= v->run.deadline)

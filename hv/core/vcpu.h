@@ -42,6 +42,7 @@ struct events {
 	} intr;
 	int stash;             /* vector of KVM_INTERRUPT in split mode, or STASH_EMPTY */
 	enum event_type handed; /* what this entry carries */
+	bool shutdown;          /* a fault on the way to the double fault's handler */
 };
 
 enum pending_op { OP_NONE, OP_IO_IN, OP_MMIO_READ, OP_RDMSR, OP_WRMSR };

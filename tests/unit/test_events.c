@@ -211,6 +211,32 @@ static void an_interrupt_nests_in_a_trap_gate(void **state)
 	}
 }
 
+/* SDM v3, "Interrupt 8-Double Fault Exception (#DF)": "If another contributory or page fault exception occurs when
+ * attempting to call the double-fault handler ..., the processor enters shutdown mode." */
+static void a_fault_on_the_way_to_the_double_fault_handler_is_shutdown(void **state)
+{
+	static const struct {
+		uint8_t second;
+		enum vcpu_exit_reason reason;
+	} table[] = { { VEC_GP, VCPU_EXIT_SHUTDOWN }, { VEC_PF, VCPU_EXIT_SHUTDOWN }, { VEC_DB, VCPU_EXIT_IO } };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
+		FOR_SEEDS(seed) {
+			struct rig *r = rig_split(seed);
+			uint8_t second = table[i].second;
+
+			fake_gate(&r->f, VEC_DB, HANDLER_NEXT, false);
+			LOAD(r, FAULT(VEC_DF, 0), OUT(EXIT, 1));
+			r->f.nested.armed = true;
+			r->f.nested.vector = VEC_DF;
+			r->f.nested.second = (struct event){ .type = EVENT_EXCEPTION, .vector = second,
+							     .has_error = second >= VEC_TS };
+			assert_int_equal(run(r), table[i].reason);
+			rig_end(r);
+		}
+}
+
 /* SDM v3, the table "Conditions for Generating a Double Fault". */
 static void two_exceptions_make_a_double_fault_where_the_table_says(void **state)
 {
@@ -495,6 +521,7 @@ int main(void)
 		cmocka_unit_test(delivery_into_a_hole_is_an_internal_error),
 		cmocka_unit_test(exception_then_nmi_then_interrupt),
 		cmocka_unit_test(an_interrupt_nests_in_a_trap_gate),
+		cmocka_unit_test(a_fault_on_the_way_to_the_double_fault_handler_is_shutdown),
 		cmocka_unit_test(two_exceptions_make_a_double_fault_where_the_table_says),
 		cmocka_unit_test(an_interrupt_cut_short_by_an_exception_waits_for_if),
 		cmocka_unit_test(an_nmi_cut_short_by_an_exception_follows_it),

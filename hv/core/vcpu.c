@@ -27,8 +27,6 @@ void vcpu_init(struct vcpu *v, const struct hvm_ops *ops, void *hw, const struct
 	v->trace = cfg->trace;
 	v->tsc = (struct tsc_clock){ .mult = cfg->tsc_mult, .tsc0 = cfg->tsc0 };
 	v->ev.stash = STASH_EMPTY;
-	v->livelock.stash = STASH_EMPTY;
-	v->livelock.lapic_vector = -1;
 	v->pat = PAT_RESET;
 	v->misc_enable = BIT64(0); /* fast strings */
 	v->run.deadline = TIME_NEVER;
@@ -119,11 +117,17 @@ static bool take_eoi_exit(struct vcpu *v)
 /* Window exit after window exit, and neither RIP nor what is pending changes: the guest never runs. */
 static bool livelocked(struct vcpu *v, const struct hvm_exit *x)
 {
-	int lapic_vector = v->mode == IRQCHIP_SPLIT ? lapic_pending(&v->lapic) : -1;
 	uint64_t delivered = v->stats.extint + v->stats.lapic + v->stats.nmi;
+	int lapic_vector;
 
-	if (x->kind != HVM_EXIT_WINDOW || x->rip != v->livelock.rip || lapic_vector != v->livelock.lapic_vector ||
+	if (x->kind != HVM_EXIT_WINDOW) {
+		v->livelock.counting = false;
+		return false;
+	}
+	lapic_vector = v->mode == IRQCHIP_SPLIT ? lapic_pending(&v->lapic) : -1;
+	if (!v->livelock.counting || x->rip != v->livelock.rip || lapic_vector != v->livelock.lapic_vector ||
 	    v->ev.stash != v->livelock.stash || delivered != v->livelock.delivered) {
+		v->livelock.counting = true;
 		v->livelock.exits = 0;
 		v->livelock.rip = x->rip;
 		v->livelock.lapic_vector = lapic_vector;
@@ -136,7 +140,7 @@ static bool livelocked(struct vcpu *v, const struct hvm_exit *x)
 	v->run.livelock.window_exits = v->livelock.exits;
 	v->run.livelock.rip = x->rip;
 	v->run.livelock.lapic_vector = lapic_vector;
-	v->livelock.exits = 0;
+	v->livelock.counting = false;
 	return vcpu_exit_to_user(v, VCPU_EXIT_LIVELOCK);
 }
 

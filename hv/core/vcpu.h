@@ -70,6 +70,7 @@ struct vcpu {
 		uint8_t string_bytes;
 	} io;
 	struct {
+		bool counting; /* the last exit was a window's */
 		uint64_t exits, rip;
 		int lapic_vector;
 		int stash;

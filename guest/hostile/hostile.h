@@ -58,6 +58,29 @@
 	call print
 .endm
 
+/* The master 8259 at vectors ICW2 and up, all but IRQ0 masked. In 16-bit code too. */
+#define PIT_CMD 0x43
+#define PIT_CH0 0x40
+#define PIC1_CMD 0x20
+#define PIC1_DATA 0x21
+#define ICW1 0x11
+#define ICW2 0x20
+#define ICW3 0x04
+#define ICW4 0x01
+#define ONLY_IRQ0 0xfe
+.macro PIC_IRQ0_ONLY
+	mov $ICW1, %al
+	out %al, $PIC1_CMD
+	mov $ICW2, %al
+	out %al, $PIC1_DATA
+	mov $ICW3, %al
+	out %al, $PIC1_DATA
+	mov $ICW4, %al
+	out %al, $PIC1_DATA
+	mov $ONLY_IRQ0, %al
+	out %al, $PIC1_DATA
+.endm
+
 /* Header, entry, set-up; the guest's own code follows. */
 .macro HOSTILE
 	.section .boot, "ax"

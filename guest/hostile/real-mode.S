@@ -13,16 +13,7 @@
 #define LOW 0x8000 /* where the 16-bit code runs */
 #define IVT_SIZE 0x400
 #define SOFT_VECTOR 0x60
-#define PIT_CMD 0x43
-#define PIT_CH0 0x40
 #define PIT_MODE0 0x30
-#define PIC1_CMD 0x20
-#define PIC1_DATA 0x21
-#define ICW1 0x11
-#define ICW2 0x20
-#define ICW3 0x04
-#define ICW4 0x01
-#define ONLY_IRQ0 0xfe
 
 	HOSTILE
 	mov $code16, %esi
@@ -52,16 +43,7 @@ code16:	mov $SEL_DATA16, %ax
 	movw $0, ICW2 * 4 + 2
 	xor %bx, %bx
 	int $SOFT_VECTOR
-	mov $ICW1, %al
-	out %al, $PIC1_CMD
-	mov $ICW2, %al
-	out %al, $PIC1_DATA
-	mov $ICW3, %al
-	out %al, $PIC1_DATA
-	mov $ICW4, %al
-	out %al, $PIC1_DATA
-	mov $ONLY_IRQ0, %al
-	out %al, $PIC1_DATA
+	PIC_IRQ0_ONLY
 	mov $PIT_MODE0, %al
 	out %al, $PIT_CMD
 	mov $0xff, %al

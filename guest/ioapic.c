@@ -549,8 +549,10 @@ SCENARIO(ioapic_priority, .name = "ioapic.priority-is-the-vector", .needs_lab = 
 
 /* An ISA line reaches the 8259 and the I/O APIC.
  * Intel I/O Controller Hub data sheet, "APIC Interrupt Mapping": IRQ5 is pin 5. Must: with the 8259 masked it arrives by the
- * pin; with the pin masked by the 8259; with both open by both, once each. */
-SCENARIO(ioapic_isa_line, .name = "ioapic.isa-line-reaches-both", .needs_lab = true)
+ * pin; with the pin masked by the 8259; with both open by both, once each.
+ * legacy with VID: the last is an ExtINT and a vector in the local APIC at one window, as rule.vid-window-request. */
+SCENARIO(ioapic_isa_line, .name = "ioapic.isa-line-reaches-both", .needs_lab = true,
+	 .xfails = { { RULE_LEGACY, MODE_SPLIT, VID_ON, NULL, "livelock", "the window blocks virtual delivery" } })
 {
 	route(PIN_ISA, VECTOR_A, 0, finish);
 	lab_up(PIN_ISA);

@@ -79,6 +79,7 @@ struct vcpu_run {
 			uint64_t window_exits;
 			uint64_t rip;
 			int32_t lapic_vector; /* the pending vector that blocks readiness */
+			int32_t rvi;          /* as the CPU has it, -1 without virtual-interrupt delivery */
 		} livelock;
 	};
 };

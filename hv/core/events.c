@@ -6,7 +6,8 @@
 
 #include "x86.h"
 
-struct irq_view vcpu_irq_view(const struct vcpu *v)
+/* All but A, which makes the backend read guest state: it is asked for where it decides. */
+static struct irq_view view_without_a(const struct vcpu *v)
 {
 	bool split = v->mode == IRQCHIP_SPLIT;
 
@@ -17,17 +18,25 @@ struct irq_view vcpu_irq_view(const struct vcpu *v)
 		.stash = v->ev.stash != STASH_EMPTY,
 		.inj = v->ev.intr.injected,
 		.l = split && lapic_pending(&v->lapic) >= 0,
-		.v = false,
-		.a = v->ops->intr_allowed(v),
+		.v = v->vid != HVM_VID_OFF,
 		.r = v->ev.exc.injected || v->ev.intr.injected || v->ev.nmi.injected,
 		.e = v->ev.exc.pending,
 	};
 }
 
+struct irq_view vcpu_irq_view(const struct vcpu *v)
+{
+	struct irq_view q = view_without_a(v);
+
+	q.a = v->ops->intr_allowed(v);
+	return q;
+}
+
 bool vcpu_ready(const struct vcpu *v)
 {
-	struct irq_view q = vcpu_irq_view(v);
+	struct irq_view q = view_without_a(v);
 
+	q.a = irq_can_accept(v->rule, &q) && v->ops->intr_allowed(v);
 	return irq_is_ready(v->rule, &q);
 }
 
@@ -180,17 +189,17 @@ static bool inject_interrupt(struct vcpu *v)
 
 	if (v->mode == IRQCHIP_USER)
 		return false; /* the mailbox is inj, and reinject() has been there */
-	q = vcpu_irq_view(v);
+	q = view_without_a(v);
 	if (!irq_has_injectable(&q))
 		return false;
 	/* With the slot taken by another event the window serves as well: it opens at the first boundary after that
 	 * event's delivery where the CPU would take an interrupt. */
-	if (!q.a || v->ev.handed != EVENT_NONE || q.r || q.e)
+	if (v->ev.handed != EVENT_NONE || q.r || q.e || !v->ops->intr_allowed(v))
 		return true;
 	v->ev.intr.vector = take_interrupt(v);
 	v->ev.intr.injected = true;
 	hand(v, EVENT_INTR, v->ev.intr.vector, false);
-	q = vcpu_irq_view(v);
+	q = view_without_a(v);
 	return irq_has_injectable(&q); /* the next one: taken when the handler opens IF */
 }
 
@@ -203,7 +212,7 @@ static bool user_window(const struct vcpu *v, bool before)
 
 	if (!irq_rearms(v->rule))
 		return before;
-	q = vcpu_irq_view(v);
+	q = view_without_a(v);
 	if (v->ev.handed == EVENT_INTR)
 		q.inj = false;
 	return irq_wants_window(v->rule, &q);
@@ -222,7 +231,7 @@ static uint64_t view_bits(const struct irq_view *q)
 
 bool vcpu_inject(struct vcpu *v)
 {
-	struct irq_view q = vcpu_irq_view(v);
+	struct irq_view q = v->trace ? vcpu_irq_view(v) : view_without_a(v);
 	bool window = irq_wants_window(v->rule, &q);
 	bool own, at_once;
 
@@ -294,7 +303,7 @@ void vcpu_complete_injection(struct vcpu *v, const struct hvm_exit *x)
 
 bool vcpu_has_wake_event(const struct vcpu *v)
 {
-	struct irq_view q = vcpu_irq_view(v);
+	struct irq_view q = view_without_a(v);
 
 	if (v->ev.exc.pending || v->ev.exc.injected || v->ev.nmi.injected)
 		return true;
@@ -302,5 +311,5 @@ bool vcpu_has_wake_event(const struct vcpu *v)
 		return true;
 	if (v->ev.nmi.pending && v->ops->nmi_allowed(v))
 		return true;
-	return q.a && irq_has_interrupt(&q);
+	return irq_has_interrupt(&q) && v->ops->intr_allowed(v);
 }

@@ -43,8 +43,10 @@ void vcpu_skip(struct vcpu *v, uint8_t len)
 }
 
 /* In 64-bit mode CS has no base, whatever its hidden part holds. */
-static size_t fetch_insn(struct vcpu *v, uint64_t rip, uint8_t insn[INSN_MAX])
+static size_t fetch_insn(struct vcpu *v, uint8_t insn[INSN_MAX])
 {
+	uint64_t rip = v->ops->get(v, HVM_RIP);
+
 	if (v->ops->get(v, HVM_CS_MODE) == CS_64)
 		return vcpu_fetch(v, rip, insn, INSN_MAX);
 	return vcpu_fetch(v, LOW32(rip + v->ops->get(v, HVM_CS_BASE)), insn, INSN_MAX);
@@ -58,7 +60,7 @@ static uint8_t insn_len(struct vcpu *v, const struct hvm_exit *x, uint16_t opcod
 	const uint8_t two_bytes = 2;
 
 	if (!len)
-		len = insn_simple_len(insn, fetch_insn(v, x->rip, insn), opcode);
+		len = insn_simple_len(insn, fetch_insn(v, insn), opcode);
 	return len ? len : two_bytes; /* the CPU decoded it: only its bytes have changed since */
 }
 
@@ -75,7 +77,7 @@ static bool exit_hlt(struct vcpu *v, const struct hvm_exit *x)
 static bool exit_nop(struct vcpu *v, const struct hvm_exit *x)
 {
 	uint8_t insn[INSN_MAX];
-	bool invd = insn_simple_len(insn, fetch_insn(v, x->rip, insn), OPCODE_INVD);
+	bool invd = insn_simple_len(insn, fetch_insn(v, insn), OPCODE_INVD);
 
 	vcpu_skip(v, insn_len(v, x, invd ? OPCODE_INVD : OPCODE_WBINVD));
 	return false;
@@ -182,9 +184,9 @@ static bool exit_cr_write(struct vcpu *v, const struct hvm_exit *x)
 	uint8_t insn[INSN_MAX], cr, reg, len;
 	uint64_t val;
 
-	len = insn_mov_to_cr(insn, fetch_insn(v, x->rip, insn), mode, &cr, &reg);
+	len = insn_mov_to_cr(insn, fetch_insn(v, insn), mode, &cr, &reg);
 	if (!len || (cr != CR_4 && cr != CR_8))
-		return internal_error(v, VCPU_ERROR_EMULATION, x->rip, x->vendor_code);
+		return internal_error(v, VCPU_ERROR_EMULATION, v->ops->get(v, HVM_RIP), x->vendor_code);
 	val = gpr_get(v, reg);
 	if (mode != CS_64)
 		val = LOW32(val);
@@ -403,7 +405,7 @@ static bool mmio_loaded(struct vcpu *v, gpa_t gpa, uint64_t val)
 static bool emulate_mmio(struct vcpu *v, const struct hvm_exit *x)
 {
 	uint8_t insn[INSN_MAX];
-	size_t avail = fetch_insn(v, x->rip, insn);
+	size_t avail = fetch_insn(v, insn);
 
 	if (mmio_decode(insn, avail, (enum cs_mode)v->ops->get(v, HVM_CS_MODE), &v->io.mmio))
 		return internal_error(v, VCPU_ERROR_EMULATION, x->npf.gpa.v, 0);
@@ -429,7 +431,7 @@ static bool exit_npf(struct vcpu *v, const struct hvm_exit *x)
 	if (x->vectoring.type != EVENT_NONE)
 		return internal_error(v, VCPU_ERROR_DELIVERY, x->npf.gpa.v, x->vectoring.vector);
 	if (x->npf.fetch || x->npf.walk)
-		return internal_error(v, VCPU_ERROR_FETCH, x->npf.gpa.v, x->rip);
+		return internal_error(v, VCPU_ERROR_FETCH, x->npf.gpa.v, v->ops->get(v, HVM_RIP));
 	return emulate_mmio(v, x);
 }
 
@@ -463,6 +465,14 @@ bool vcpu_handle_exit(struct vcpu *v, const struct hvm_exit *x)
 		return exit_wrmsr(v, x);
 	case HVM_EXIT_CR_WRITE:
 		return exit_cr_write(v, x);
+	case HVM_EXIT_TPR:
+		return v->mode == IRQCHIP_USER && vcpu_exit_to_user(v, VCPU_EXIT_SET_TPR);
+	case HVM_EXIT_EOI:
+		lapic_eoi_virtualized(&v->lapic, x->eoi_vector);
+		return false;
+	case HVM_EXIT_APIC_WRITE:
+		lapic_written(&v->lapic, x->apic_offset, v->now);
+		return false;
 	case HVM_EXIT_NPF:
 		return exit_npf(v, x);
 	case HVM_EXIT_UD:

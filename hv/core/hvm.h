@@ -33,6 +33,7 @@ enum hvm_reg {
 	HVM_CS_MODE,    /* enum cs_mode, read only */
 	HVM_PAT,
 	HVM_TSC_OFFSET,
+	HVM_VID_STATUS, /* RVI in 7:0, SVI in 15:8, read only and only with VID */
 };
 enum cs_mode { CS_16, CS_32, CS_64 };
 
@@ -55,6 +56,9 @@ enum hvm_exit_kind {
 	HVM_EXIT_RDMSR,
 	HVM_EXIT_WRMSR,
 	HVM_EXIT_CR_WRITE,   /* MOV to CR4 or CR8 */
+	HVM_EXIT_TPR,        /* CR8 fell below the threshold of set_tpr; the write is done */
+	HVM_EXIT_EOI,        /* VID: EOI of a vector of set_eoi_exits; ISR is done: `eoi_vector` */
+	HVM_EXIT_APIC_WRITE, /* VID: a register in the LAPIC's page was written, its effect is still due: `apic_offset` */
 	HVM_EXIT_NPF,        /* nested page fault, EPT violation */
 	HVM_EXIT_UD,         /* an instruction that the guest's CPU does not have */
 	HVM_EXIT_GP,         /* one that is privileged beyond ring 0 here: RDPMC */
@@ -70,7 +74,6 @@ struct hvm_exit {
 	enum hvm_exit_kind kind;
 	uint8_t insn_len;  /* 0: not known, decode it */
 	uint64_t now;      /* ns, read once per exit */
-	uint64_t rip;
 	uint64_t vendor_code, vendor_info[2];
 	struct event vectoring; /* delivery that this exit cut short; SOFT is re-executed, so never reported */
 	union {
@@ -85,7 +88,16 @@ struct hvm_exit {
 			bool write, fetch, walk; /* walk: while reading guest page tables */
 		} npf;
 		struct event event;
+		uint8_t eoi_vector;
+		uint16_t apic_offset;
 	};
+};
+
+/* Virtual-interrupt delivery: who delivers the vectors of the local APIC. */
+enum hvm_vid {
+	HVM_VID_OFF,   /* software injects them */
+	HVM_VID_XAPIC, /* the CPU, out of the LAPIC's page; the guest reaches it at APIC_DEFAULT_PHYS */
+	HVM_VID_X2APIC /* the same by MSR */
 };
 
 /* The first of the two function tables. */
@@ -98,6 +110,7 @@ struct hvm_ops {
 	bool (*intr_allowed)(const struct vcpu *v);
 	bool (*nmi_allowed)(const struct vcpu *v);
 	bool (*shadow)(const struct vcpu *v);
+	bool (*if_flag)(const struct vcpu *v);
 	/* For the next entry. SOFT is never injected: the instruction runs again. */
 	void (*inject)(struct vcpu *v, const struct event *e);
 	/* Arm or disarm; takes effect at the next entry. */
@@ -107,9 +120,17 @@ struct hvm_ops {
 	void (*skip)(struct vcpu *v, uint8_t len);
 	uint64_t (*get)(const struct vcpu *v, enum hvm_reg reg);
 	void (*set)(struct vcpu *v, enum hvm_reg reg, uint64_t val);
-	/* CR8 as the guest reads it; intercept: its writes exit. */
-	void (*set_cr8)(struct vcpu *v, uint8_t cr8, bool intercept);
+	/* TPR as the guest reads it by CR8, or in the LAPIC's page. A write of CR8 that leaves TPR[7:4] below the threshold
+	 * exits: after it by HVM_EXIT_TPR, or before it by HVM_EXIT_CR_WRITE. A backend that keeps no more than TPR[7:4]
+	 * lets every write exit while TPR[3:0] is not 0. */
+	void (*set_tpr)(struct vcpu *v, uint8_t tpr, uint8_t threshold);
 	uint8_t (*get_cr8)(const struct vcpu *v);
+	/* The next three only where VID was asked for and is there. */
+	void (*set_vid)(struct vcpu *v, enum hvm_vid vid);
+	/* Software has changed IRR or ISR: the highest bit of each, 0 if none (RVI and SVI). */
+	void (*set_vid_status)(struct vcpu *v, uint8_t rvi, uint8_t svi);
+	/* Vectors whose EOI exits. */
+	void (*set_eoi_exits)(struct vcpu *v, const uint64_t bitmap[4]);
 	/* Nested translation of one page of RAM. E_NOMEM when the page pool is empty. */
 	int (*map)(struct vcpu *v, gpa_t gpa, hpa_t hpa);
 	void (*unmap)(struct vcpu *v, gpa_t gpa);

@@ -29,14 +29,23 @@
 #define ICR_DEST_XAPIC(icr) ((uint32_t)GET_FIELD(63, 56, icr))
 #define ICR_DEST_X2APIC(icr) ((uint32_t)GET_FIELD(63, 32, icr))
 
-static void set_vector(uint32_t *map, uint8_t v) { map[v / WORD_BITS] |= BIT(v % WORD_BITS); }
-static void clear_vector(uint32_t *map, uint8_t v) { map[v / WORD_BITS] &= ~BIT(v % WORD_BITS); }
-
-static int highest_vector(const uint32_t map[8])
+/* map: APIC_ISR, APIC_IRR, or APIC_TMR, which changes with IRR only. */
+static void put_vector(struct lapic *l, uint32_t map, uint8_t v, bool in)
 {
-	for (int i = LAPIC_VECTORS / WORD_BITS - 1; i >= 0; i--)
-		if (map[i])
-			return i * WORD_BITS + fls64(map[i]);
+	uint32_t offset = map + v / WORD_BITS * APIC_REG_STRIDE, word = lapic_get(l, offset) & ~BIT(v % WORD_BITS);
+
+	lapic_set(l, offset, word | (in ? BIT(v % WORD_BITS) : 0));
+	l->changed = true;
+}
+
+static int highest_vector(const struct lapic *l, uint32_t map)
+{
+	for (int i = LAPIC_VECTORS / WORD_BITS - 1; i >= 0; i--) {
+		uint32_t word = lapic_get(l, map + (uint32_t)i * APIC_REG_STRIDE);
+
+		if (word)
+			return i * WORD_BITS + fls64(word);
+	}
 	return -1;
 }
 
@@ -45,22 +54,20 @@ static int highest_vector(const uint32_t map[8])
  * to 000000FFH." All others are 0. */
 void lapic_power_up(struct lapic *l)
 {
-	struct lapic keep = *l;
-
-	*l = (struct lapic){
-		.base = keep.base,
-		.id = keep.reset_id,
-		.reset_id = keep.reset_id,
-		.svr = APIC_SVR_RESET,
-		.dfr = DFR_RESET,
-		.nmi = keep.nmi,
-		.lint0_level = keep.lint0_level,
-		.eoi_broadcast = keep.eoi_broadcast,
-		.bsp = keep.bsp,
-		.timer_deadline = TIME_NEVER,
-	};
+	memset(l->page, 0, sizeof(l->page));
+	l->changed = true;
+	l->id = l->reset_id;
+	l->svr = APIC_SVR_RESET;
+	l->ldr = 0;
+	l->dfr = DFR_RESET;
+	l->esr = l->esr_pending = 0;
 	for (int i = 0; i < LVT_COUNT; i++)
 		l->lvt[i] = APIC_LVT_MASKED;
+	l->timer_initial = l->timer_divide = 0;
+	l->timer_deadline = TIME_NEVER;
+	l->tsc_deadline = 0;
+	l->lint0_vector = 0;
+	lapic_mirror(l);
 }
 
 void lapic_reset(struct lapic *l, uint32_t id, bool bsp)
@@ -73,6 +80,7 @@ void lapic_reset(struct lapic *l, uint32_t id, bool bsp)
 	lapic_power_up(l);
 	if (bsp)
 		l->lvt[LVT_LINT0] = APIC_DM_FIELD(APIC_DM_EXTINT);
+	lapic_mirror(l);
 }
 
 /* SDM v3, "State Changes From xAPIC Mode to x2APIC Mode": "The Logical Destination Register is not preserved. Any APIC
@@ -82,7 +90,8 @@ void lapic_enter_x2apic(struct lapic *l)
 {
 	l->id = l->reset_id;
 	l->ldr = X2APIC_LDR(l->id);
-	l->icr &= ~APIC_ICR_DEST_X2APIC;
+	lapic_set(l, APIC_ICR_HIGH, 0);
+	lapic_mirror(l);
 }
 
 bool lapic_accepts_extint(const struct lapic *l)
@@ -97,15 +106,20 @@ bool lapic_accepts_extint(const struct lapic *l)
  * either TPR[3:0] or 0": here the former. */
 uint32_t lapic_ppr(const struct lapic *l)
 {
-	int in_service = highest_vector(l->isr);
-	uint32_t isrv = in_service < 0 ? 0 : (uint32_t)in_service;
+	int in_service = lapic_highest_isr(l);
+	uint32_t tpr = lapic_tpr(l), isrv = in_service < 0 ? 0 : (uint32_t)in_service;
 
-	return CLASS(l->tpr) >= CLASS(isrv) ? l->tpr : isrv & CLASS_MASK;
+	return CLASS(tpr) >= CLASS(isrv) ? tpr : isrv & CLASS_MASK;
 }
 
 int lapic_highest_irr(const struct lapic *l)
 {
-	return highest_vector(l->irr);
+	return highest_vector(l, APIC_IRR);
+}
+
+int lapic_highest_isr(const struct lapic *l)
+{
+	return highest_vector(l, APIC_ISR);
 }
 
 /* The software-disable bit is not consulted. SDM v3, "Local APIC State After It Has Been Software Disabled": "Pending
@@ -121,20 +135,25 @@ int lapic_pending(const struct lapic *l)
 
 void lapic_accept(struct lapic *l, uint8_t vector)
 {
-	clear_vector(l->irr, vector);
-	set_vector(l->isr, vector);
+	put_vector(l, APIC_IRR, vector, false);
+	put_vector(l, APIC_ISR, vector, true);
+}
+
+uint8_t lapic_tpr(const struct lapic *l)
+{
+	return (uint8_t)lapic_get(l, APIC_TPR);
 }
 
 uint8_t lapic_cr8(const struct lapic *l)
 {
-	return (uint8_t)CLASS(l->tpr);
+	return (uint8_t)CLASS(lapic_tpr(l));
 }
 
 /* SDM v3, "Interaction of Task Priorities between CR8 and APIC": a MOV to CR8 sets "APIC.TPR[bits 7:4] = CR8[bits 3:0],
  * APIC.TPR[bits 3:0] = 0". */
 void lapic_set_cr8(struct lapic *l, uint8_t cr8)
 {
-	l->tpr = CR8_TO_TPR(cr8);
+	lapic_set(l, APIC_TPR, CR8_TO_TPR(cr8));
 }
 
 /* SDM v3, "Error Handling": a write of the ESR "rearms the APIC error interrupt triggering mechanism": from then on the
@@ -157,11 +176,8 @@ static bool accept_fixed(struct lapic *l, uint8_t vector, bool level)
 		lapic_error(l, APIC_ESR_RECV_ILLEGAL);
 		return false;
 	}
-	set_vector(l->irr, vector);
-	if (level)
-		set_vector(l->tmr, vector);
-	else
-		clear_vector(l->tmr, vector);
+	put_vector(l, APIC_IRR, vector, true);
+	put_vector(l, APIC_TMR, vector, level);
 	return true;
 }
 
@@ -204,20 +220,29 @@ static bool lint0_is_level(const struct lapic *l)
 	return APIC_DM(lvt0) == APIC_DM_FIXED && (lvt0 & APIC_LVT_LEVEL);
 }
 
-void lapic_update_lint0(struct lapic *l)
+/* It changes behind the guest's back: the page must show it without a write. */
+static void set_remote_irr(struct lapic *l, bool on)
 {
 	uint32_t *lvt0 = &l->lvt[LVT_LINT0];
 
+	*lvt0 = (*lvt0 & ~APIC_LVT_REMOTE_IRR) | (on ? APIC_LVT_REMOTE_IRR : 0);
+	lapic_set(l, APIC_LVT_LINT0, *lvt0);
+}
+
+void lapic_update_lint0(struct lapic *l)
+{
+	uint32_t lvt0 = l->lvt[LVT_LINT0];
+
 	if (!lint0_is_level(l)) {
-		*lvt0 &= ~APIC_LVT_REMOTE_IRR; /* "undefined for edge-triggered interrupts and other delivery modes" */
+		set_remote_irr(l, false); /* "undefined for edge-triggered interrupts and other delivery modes" */
 		return;
 	}
-	if (!l->lint0_level || (*lvt0 & (APIC_LVT_MASKED | APIC_LVT_REMOTE_IRR)))
+	if (!l->lint0_level || (lvt0 & (APIC_LVT_MASKED | APIC_LVT_REMOTE_IRR)))
 		return;
 	/* Remembered, because software may change the entry's vector before the EOI of the old one. */
-	l->lint0_vector = APIC_VECTOR(*lvt0);
+	l->lint0_vector = APIC_VECTOR(lvt0);
 	if (accept_fixed(l, l->lint0_vector, true))
-		*lvt0 |= APIC_LVT_REMOTE_IRR;
+		set_remote_irr(l, true);
 }
 
 void lapic_set_lint0(struct lapic *l, bool high)
@@ -231,21 +256,26 @@ void lapic_set_lint0(struct lapic *l, bool high)
 		lapic_raise_lvt(l, LVT_LINT0);
 }
 
-/* SDM v3, "Signaling Interrupt Servicing Completion": "the APIC clears the highest priority bit in the ISR". TMR is not
- * consulted, as in KVM's split irqchip: the receiver of the broadcast knows which vectors are its own. */
-void lapic_eoi(struct lapic *l)
+/* TMR is not consulted, as in KVM's split irqchip: the receiver of the broadcast knows which vectors are its own. */
+void lapic_eoi_virtualized(struct lapic *l, uint8_t vector)
 {
-	int vector = highest_vector(l->isr);
-
-	if (vector < 0)
-		return;
-	clear_vector(l->isr, (uint8_t)vector);
 	if (!(l->svr & APIC_SVR_DIRECTED_EOI))
 		l->eoi_broadcast = vector;
 	if ((l->lvt[LVT_LINT0] & APIC_LVT_REMOTE_IRR) && l->lint0_vector == vector) {
-		l->lvt[LVT_LINT0] &= ~APIC_LVT_REMOTE_IRR;
+		set_remote_irr(l, false);
 		lapic_update_lint0(l);
 	}
+}
+
+/* SDM v3, "Signaling Interrupt Servicing Completion": "the APIC clears the highest priority bit in the ISR". */
+void lapic_eoi(struct lapic *l)
+{
+	int vector = lapic_highest_isr(l);
+
+	if (vector < 0)
+		return;
+	put_vector(l, APIC_ISR, (uint8_t)vector, false);
+	lapic_eoi_virtualized(l, (uint8_t)vector);
 }
 
 bool lapic_take_nmi(struct lapic *l)
@@ -333,4 +363,11 @@ void lapic_send_ipi(struct lapic *l, uint64_t icr)
 		lapic_error(l, APIC_ESR_SEND_ILLEGAL);
 	if (ipi_reaches_self(l, icr))
 		receive(l, mode, vector, false);
+}
+
+/* SDM v3, "SELF IPI Register": it is "semantically identical to an inter-processor interrupt sent via the ICR, with a
+ * Destination Shorthand of Self, Trigger Mode equal to Edge, and a Delivery Mode equal to Fixed". */
+void lapic_self_ipi(struct lapic *l, uint8_t vector)
+{
+	lapic_send_ipi(l, vector | APIC_DM_FIELD(APIC_DM_FIXED) | APIC_ICR_SHORTHAND_FIELD(APIC_ICR_SELF));
 }

@@ -7,6 +7,7 @@
 
 #define LAPIC_VECTORS 256
 #define LAPIC_SIZE 0x1000
+#define LAPIC_WORDS (LAPIC_SIZE / 4)
 /* Bus clock of the timer: one count at divide-by-1 is one nanosecond, as KVM's APIC_BUS_CYCLE_NS. */
 #define LAPIC_TIMER_NS 1ull
 #define LAPIC_VERSION 0x14
@@ -15,13 +16,16 @@
 enum lapic_lvt { LVT_TIMER, LVT_THERMAL, LVT_PERFMON, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
 
 struct lapic {
+	/* The registers as the guest reads them, at their xAPIC offsets: the CPU's virtual-APIC page. IRR, ISR, TMR, TPR and
+	 * ICR live here and nowhere else: with virtual-interrupt delivery the CPU changes them and does not tell. Of all
+	 * others this is the copy that the CPU gives the guest; ours are below. */
+	_Alignas(LAPIC_SIZE) uint32_t page[LAPIC_WORDS];
+	bool changed;           /* software has changed IRR or ISR since it was last cleared */
 	uint64_t base;          /* IA32_APIC_BASE */
 	uint32_t id;            /* xAPIC: bits 31:24 of the register; kept here as the plain ID */
 	uint32_t reset_id;      /* what id returns to in x2APIC mode and after a global disable */
-	uint32_t irr[8], isr[8], tmr[8];
-	uint32_t tpr, svr, ldr, dfr, esr, esr_pending;
+	uint32_t svr, ldr, dfr, esr, esr_pending;
 	uint32_t lvt[LVT_COUNT];
-	uint64_t icr;
 	uint32_t timer_initial, timer_divide;
 	uint64_t timer_deadline; /* ns of the next expiry, TIME_NEVER when stopped */
 	uint64_t tsc_deadline;  /* IA32_TSC_DEADLINE as the guest reads it; 0 = disarmed */
@@ -48,6 +52,9 @@ bool lapic_accepts_extint(const struct lapic *l);
 int lapic_pending(const struct lapic *l);
 /* Highest vector in IRR whatever PPR says, -1 if none. */
 int lapic_highest_irr(const struct lapic *l);
+/* Highest vector in ISR, -1 if none. */
+int lapic_highest_isr(const struct lapic *l);
+uint8_t lapic_tpr(const struct lapic *l);
 /* IRR to ISR: call only with what lapic_pending() answered, after the CPU took it. */
 void lapic_accept(struct lapic *l, uint8_t vector);
 /* A message from the I/O APIC, an MSI or an IPI that has this APIC among its destinations or not. Returns whether it
@@ -76,6 +83,11 @@ uint32_t lapic_ppr(const struct lapic *l);
  * while the APIC is not in xAPIC mode. */
 uint32_t lapic_read(struct lapic *l, uint32_t offset, uint64_t now);
 void lapic_write(struct lapic *l, uint32_t offset, uint32_t val, uint64_t now);
+/* What a CPU with APIC-register virtualization and virtual-interrupt delivery leaves to us. The guest has written the
+ * register at this offset, and the page holds the value: do what the write means. */
+void lapic_written(struct lapic *l, uint32_t offset, uint64_t now);
+/* The CPU has taken the vector out of ISR: the rest of its EOI. */
+void lapic_eoi_virtualized(struct lapic *l, uint8_t vector);
 /* IA32_APIC_BASE, x2APIC registers, IA32_TSC_DEADLINE. Return 0, or E_INVAL: the caller injects #GP(0).
  * clk is read for IA32_TSC_DEADLINE only. If the guest TSC jumps, write l->tsc_deadline back with the new clock. */
 int lapic_read_msr(struct lapic *l, uint32_t msr, uint64_t *val, uint64_t now);

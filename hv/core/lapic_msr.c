@@ -78,7 +78,7 @@ static int read_x2apic(const struct lapic *l, uint32_t offset, uint64_t now, uin
 
 	if (!lapic_is_x2apic(l) || !x2apic_readable(offset) || !lapic_read_reg(l, offset, now, &reg))
 		return E_INVAL;
-	*val = offset == APIC_ICR_LOW ? l->icr : reg;
+	*val = offset == APIC_ICR_LOW ? lapic_icr(l) : reg;
 	return 0;
 }
 
@@ -106,18 +106,12 @@ static bool x2apic_writable(uint32_t offset, uint64_t *allowed)
 	return true;
 }
 
-/* SDM v3, "SELF IPI Register": it is "semantically identical to an inter-processor interrupt sent via the ICR, with a
- * Destination Shorthand of Self, Trigger Mode equal to Edge, and a Delivery Mode equal to Fixed". */
-static void write_self_ipi(struct lapic *l, uint8_t vector)
-{
-	lapic_send_ipi(l, vector | APIC_DM_FIELD(APIC_DM_FIXED) | APIC_ICR_SHORTHAND_FIELD(APIC_ICR_SELF));
-}
-
 /* SDM v3, "ICR Operation in x2APIC Mode": one write of 64 bits, and it sends. */
 static void write_icr(struct lapic *l, uint64_t val)
 {
-	l->icr = val & ~(uint64_t)APIC_ICR_BUSY;
-	lapic_send_ipi(l, l->icr);
+	lapic_set_icr(l, val & ~(uint64_t)APIC_ICR_BUSY);
+	lapic_mirror(l);
+	lapic_send_ipi(l, lapic_icr(l));
 }
 
 static int write_x2apic(struct lapic *l, uint32_t offset, uint64_t val, uint64_t now)
@@ -129,7 +123,7 @@ static int write_x2apic(struct lapic *l, uint32_t offset, uint64_t val, uint64_t
 	if (offset == APIC_ICR_LOW)
 		write_icr(l, val);
 	else if (offset == APIC_SELF_IPI)
-		write_self_ipi(l, APIC_VECTOR(val));
+		lapic_self_ipi(l, APIC_VECTOR(val));
 	else
 		lapic_write_reg(l, offset, LOW_HALF(val), now);
 	return 0;

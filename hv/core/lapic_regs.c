@@ -8,12 +8,10 @@
 #define APIC_LDR_WRITABLE ((uint32_t)MASK(31, 24))
 #define APIC_DFR_ONES ((uint32_t)MASK(27, 0))
 #define APIC_VERSION_MAX_LVT(n) ((uint32_t)FIELD(23, 16, n))
-#define ICR_HALF(v) ((uint32_t)GET_FIELD(31, 0, v))
-#define ICR_HIGH_HALF(v) ((uint32_t)GET_FIELD(63, 32, v))
-#define TO_ICR_HIGH(v) FIELD(63, 32, v)
-#define ICR_LOW_MASK MASK(31, 0)
-#define ICR_HIGH_MASK MASK(63, 32)
-#define MAP_BYTES (8 * APIC_REG_STRIDE)
+#define VERSION (LAPIC_VERSION | APIC_VERSION_MAX_LVT(LAPIC_MAX_LVT) | APIC_VERSION_DIRECTED_EOI)
+/* SDM v3, "Virtualizing MSR-Based APIC Accesses": RDMSR "reads the 8 bytes from offset X on the virtual-APIC page into
+ * EDX:EAX". The ICR is the only one of them with 64 bits: there its upper half follows the lower one. */
+#define PAGE_ICR_MSR_HIGH (APIC_ICR_LOW + sizeof(uint32_t))
 
 #define LVT_COMMON (APIC_VECTOR_FIELD | APIC_LVT_MASKED)
 #define LVT_LINT (LVT_COMMON | APIC_DM_MASK | APIC_LVT_POLARITY | APIC_LVT_LEVEL)
@@ -39,21 +37,10 @@ static enum lapic_lvt lvt_at(uint32_t offset)
 	return (enum lapic_lvt)((offset - APIC_LVT_TIMER) / APIC_REG_STRIDE);
 }
 
-/* ISR, TMR and IRR: eight words each. NULL: offset is in none of them. */
-static const uint32_t *map_word(const struct lapic *l, uint32_t offset)
+/* ISR, TMR and IRR: eight words each, one after the other up to the ESR. */
+static bool is_in_map(uint32_t offset)
 {
-	uint32_t word = offset % MAP_BYTES / APIC_REG_STRIDE;
-
-	switch (offset - offset % MAP_BYTES) {
-	case APIC_ISR:
-		return &l->isr[word];
-	case APIC_TMR:
-		return &l->tmr[word];
-	case APIC_IRR:
-		return &l->irr[word];
-	default:
-		return NULL;
-	}
+	return offset >= APIC_ISR && offset < APIC_ESR;
 }
 
 static uint32_t read_id(const struct lapic *l)
@@ -63,24 +50,18 @@ static uint32_t read_id(const struct lapic *l)
 
 bool lapic_read_reg(const struct lapic *l, uint32_t offset, uint64_t now, uint32_t *val)
 {
-	const uint32_t *word = map_word(l, offset);
-
-	*val = word ? *word : 0;
-	if (word)
-		return true;
+	*val = is_in_map(offset) ? lapic_get(l, offset) : 0;
 	switch (offset) {
 	case APIC_ID: *val = read_id(l); break;
-	case APIC_VERSION:
-		*val = LAPIC_VERSION | APIC_VERSION_MAX_LVT(LAPIC_MAX_LVT) | APIC_VERSION_DIRECTED_EOI;
-		break;
-	case APIC_TPR: *val = l->tpr; break;
+	case APIC_VERSION: *val = VERSION; break;
+	case APIC_TPR: *val = lapic_tpr(l); break;
 	case APIC_PPR: *val = lapic_ppr(l); break;
 	case APIC_LDR: *val = l->ldr; break;
 	case APIC_DFR: *val = l->dfr; break;
 	case APIC_SVR: *val = l->svr; break;
 	case APIC_ESR: *val = l->esr; break;
-	case APIC_ICR_LOW: *val = ICR_HALF(l->icr); break;
-	case APIC_ICR_HIGH: *val = ICR_HIGH_HALF(l->icr); break;
+	case APIC_ICR_LOW: *val = ICR_HALF(lapic_icr(l)); break;
+	case APIC_ICR_HIGH: *val = ICR_HIGH_HALF(lapic_icr(l)); break;
 	case APIC_LVT_TIMER:
 	case APIC_LVT_THERMAL:
 	case APIC_LVT_PERFMON:
@@ -95,9 +76,31 @@ bool lapic_read_reg(const struct lapic *l, uint32_t offset, uint64_t now, uint32
 	case APIC_EOI: /* write-only */
 		break;
 	default:
-		return false;
+		return is_in_map(offset);
 	}
 	return true;
+}
+
+/* SDM v3, "Virtualizing Reads from the APIC-Access Page": a read "returns data from the corresponding page offset on
+ * the virtual-APIC page". The ICR is there already, but a write that was cut short may have left reserved bits. */
+void lapic_mirror(struct lapic *l)
+{
+	bool x2apic = lapic_is_x2apic(l);
+	uint64_t icr = lapic_icr(l) & (APIC_ICR_COMMAND | (x2apic ? APIC_ICR_DEST_X2APIC : APIC_ICR_DEST_XAPIC));
+
+	lapic_set_icr(l, icr);
+	lapic_set(l, PAGE_ICR_MSR_HIGH, x2apic ? ICR_HIGH_HALF(icr) : 0);
+	lapic_set(l, APIC_ID, read_id(l));
+	lapic_set(l, APIC_VERSION, VERSION);
+	lapic_set(l, APIC_EOI, 0);
+	lapic_set(l, APIC_LDR, l->ldr);
+	lapic_set(l, APIC_DFR, l->dfr);
+	lapic_set(l, APIC_SVR, l->svr);
+	lapic_set(l, APIC_ESR, l->esr);
+	for (uint32_t i = 0; i < LVT_COUNT; i++)
+		lapic_set(l, APIC_LVT_TIMER + i * APIC_REG_STRIDE, l->lvt[i]);
+	lapic_set(l, APIC_TIMER_INITIAL, l->timer_initial);
+	lapic_set(l, APIC_TIMER_DIVIDE, l->timer_divide);
 }
 
 /* SDM v3, "Local APIC State After It Has Been Software Disabled": "The mask bits for all the LVT entries are set.
@@ -136,22 +139,21 @@ static void write_esr(struct lapic *l)
  * to be sent." Delivery status always reads idle: a message arrives at once. */
 static void write_icr_low(struct lapic *l, uint32_t val)
 {
-	l->icr = (l->icr & ICR_HIGH_MASK) | (val & APIC_ICR_COMMAND);
-	lapic_send_ipi(l, l->icr);
+	lapic_set(l, APIC_ICR_LOW, val & (uint32_t)APIC_ICR_COMMAND);
+	lapic_send_ipi(l, lapic_icr(l));
 }
 
 static void write_icr_high(struct lapic *l, uint32_t val)
 {
-	/* NOLINTNEXTLINE(misc-redundant-expression): two masks, of the half and of the field in it */
-	l->icr = (l->icr & ICR_LOW_MASK) | (TO_ICR_HIGH(val) & APIC_ICR_DEST_XAPIC);
+	lapic_set(l, APIC_ICR_HIGH, val & ICR_HIGH_HALF(APIC_ICR_DEST_XAPIC));
 }
 
 bool lapic_write_reg(struct lapic *l, uint32_t offset, uint32_t val, uint64_t now)
 {
 	switch (offset) {
+	case APIC_TPR: lapic_set(l, APIC_TPR, val & APIC_TPR_WRITABLE); return true;
+	case APIC_EOI: lapic_eoi(l); return true;
 	case APIC_ID: l->id = APIC_ID_OF(val); break;
-	case APIC_TPR: l->tpr = val & APIC_TPR_WRITABLE; break;
-	case APIC_EOI: lapic_eoi(l); break;
 	case APIC_LDR: l->ldr = val & APIC_LDR_WRITABLE; break;
 	case APIC_DFR: l->dfr = val | APIC_DFR_ONES; break;
 	case APIC_SVR: write_svr(l, val); break;
@@ -173,8 +175,9 @@ bool lapic_write_reg(struct lapic *l, uint32_t offset, uint32_t val, uint64_t no
 	case APIC_TIMER_CURRENT:
 		break;
 	default:
-		return map_word(l, offset); /* read-only too */
+		return is_in_map(offset); /* read-only too */
 	}
+	lapic_mirror(l);
 	return true;
 }
 
@@ -202,4 +205,18 @@ void lapic_write(struct lapic *l, uint32_t offset, uint32_t val, uint64_t now)
 	lapic_advance(l, now);
 	if (page_is_mapped(l, offset) && !lapic_write_reg(l, offset, val, now))
 		lapic_error(l, APIC_ESR_ILLEGAL_REG);
+}
+
+/* SDM v3, "APIC-Write VM Exits": "VMM software must be invoked to complete the virtualization of a write access". In
+ * x2APIC mode only a self-IPI with a vector below 16 comes here. */
+void lapic_written(struct lapic *l, uint32_t offset, uint64_t now)
+{
+	uint32_t val = lapic_get(l, offset);
+
+	lapic_advance(l, now);
+	if (!lapic_is_x2apic(l))
+		lapic_write(l, offset, val, now);
+	else if (offset == APIC_SELF_IPI)
+		lapic_self_ipi(l, APIC_VECTOR(val));
+	lapic_mirror(l);
 }

@@ -7,7 +7,8 @@
 
 #include "x86.h"
 
-#define TPR_SUBCLASS 0xfu
+#define TPR_CLASS(tpr) ((uint8_t)GET_FIELD(7, 4, tpr))
+#define CR8_TO_TPR(cr8) ((uint8_t)FIELD(7, 4, cr8))
 
 void *ram_at(const struct ram *r, gpa_t gpa, uint64_t len)
 {
@@ -23,6 +24,7 @@ void vcpu_init(struct vcpu *v, const struct hvm_ops *ops, void *hw, const struct
 	v->hw = hw;
 	v->rule = cfg->rule;
 	v->mode = cfg->mode;
+	v->vid_wanted = cfg->vid && cfg->mode == IRQCHIP_SPLIT;
 	v->ram = cfg->ram;
 	v->trace = cfg->trace;
 	v->tsc = (struct tsc_clock){ .mult = cfg->tsc_mult, .tsc0 = cfg->tsc0 };
@@ -76,18 +78,53 @@ static uint64_t next_deadline(const struct vcpu *v)
 	return min_u64(v->run.deadline, v->lapic.timer_deadline);
 }
 
-/* TPR travels as CR8. Writes exit when they could make a vector deliverable that is not now, and when TPR has low bits,
- * which a write clears even if it does not change CR8. The user half of the user irqchip wants to know each lowering. */
-static void load_cr8(struct vcpu *v)
+/* Where the guest's LAPIC is off, or has been moved to another page, KVM inhibits APICv too. And a self-IPI that the CPU
+ * virtualizes does not ask whether the LAPIC is enabled by software. */
+static enum hvm_vid vid_mode(const struct vcpu *v)
 {
-	bool blocked;
+	uint64_t base = v->lapic.base;
+
+	if (!v->vid_wanted || !(base & APIC_BASE_EN) || !(v->lapic.svr & APIC_SVR_ENABLE))
+		return HVM_VID_OFF;
+	if (base & APIC_BASE_EXTD)
+		return HVM_VID_X2APIC;
+	return (base & APIC_BASE_ADDR) == APIC_DEFAULT_PHYS ? HVM_VID_XAPIC : HVM_VID_OFF;
+}
+
+/* The CPU works on IRR and ISR in the LAPIC's page itself; what it cannot know is what we have changed there. */
+static void load_vid(struct vcpu *v)
+{
+	enum hvm_vid vid = vid_mode(v);
+	int rvi, svi;
+
+	if (vid != v->vid) {
+		v->vid = vid;
+		v->ops->set_vid(v, vid);
+		v->lapic.changed = true;
+	}
+	if (vid == HVM_VID_OFF || !v->lapic.changed)
+		return;
+	v->lapic.changed = false;
+	rvi = lapic_highest_irr(&v->lapic);
+	svi = lapic_highest_isr(&v->lapic);
+	v->ops->set_vid_status(v, rvi < 0 ? 0 : (uint8_t)rvi, svi < 0 ? 0 : (uint8_t)svi);
+}
+
+/* A write of CR8 exits when it could make a vector deliverable that TPR holds back now. The user half of the user irqchip
+ * wants to know each lowering. */
+static void load_tpr(struct vcpu *v)
+{
+	uint8_t tpr = lapic_tpr(&v->lapic), threshold = 0;
+	int irr;
 
 	if (v->mode == IRQCHIP_USER) {
-		v->ops->set_cr8(v, (uint8_t)v->run.cr8, true);
+		v->ops->set_tpr(v, CR8_TO_TPR(v->run.cr8), (uint8_t)v->run.cr8);
 		return;
 	}
-	blocked = lapic_highest_irr(&v->lapic) >= 0 && lapic_pending(&v->lapic) < 0;
-	v->ops->set_cr8(v, lapic_cr8(&v->lapic), blocked || (v->lapic.tpr & TPR_SUBCLASS));
+	irr = v->vid == HVM_VID_OFF ? lapic_highest_irr(&v->lapic) : -1;
+	if (irr >= 0 && TPR_CLASS(irr) <= TPR_CLASS(tpr))
+		threshold = TPR_CLASS(irr);
+	v->ops->set_tpr(v, tpr, threshold);
 }
 
 static void store_cr8(struct vcpu *v)
@@ -114,33 +151,50 @@ static bool take_eoi_exit(struct vcpu *v)
 	return vcpu_exit_to_user(v, VCPU_EXIT_IOAPIC_EOI);
 }
 
-/* Window exit after window exit, and neither RIP nor what is pending changes: the guest never runs. */
+static void look(const struct vcpu *v, struct window_state *s)
+{
+	s->rip = v->ops->get(v, HVM_RIP);
+	s->delivered = v->stats.extint + v->stats.lapic + v->stats.nmi;
+	s->lapic_vector = v->mode == IRQCHIP_SPLIT ? lapic_pending(&v->lapic) : -1;
+	s->stash = v->ev.stash;
+	s->regs = v->regs;
+}
+
+static bool same(const struct window_state *a, const struct window_state *b)
+{
+	return a->rip == b->rip && a->delivered == b->delivered && a->lapic_vector == b->lapic_vector &&
+	       a->stash == b->stash && !memcmp(&a->regs, &b->regs, sizeof(a->regs));
+}
+
+/* Window exit after window exit, and neither a register nor what is pending changes: the guest never runs. A window that
+ * is put to use is followed by an exit of another kind or by a delivery, so the state is not looked at before the second
+ * in a row. */
 static bool livelocked(struct vcpu *v, const struct hvm_exit *x)
 {
-	uint64_t delivered = v->stats.extint + v->stats.lapic + v->stats.nmi;
-	int lapic_vector;
+	struct window_state now;
 
 	if (x->kind != HVM_EXIT_WINDOW) {
-		v->livelock.counting = false;
-		return false;
-	}
-	lapic_vector = v->mode == IRQCHIP_SPLIT ? lapic_pending(&v->lapic) : -1;
-	if (!v->livelock.counting || x->rip != v->livelock.rip || lapic_vector != v->livelock.lapic_vector ||
-	    v->ev.stash != v->livelock.stash || delivered != v->livelock.delivered) {
-		v->livelock.counting = true;
 		v->livelock.exits = 0;
-		v->livelock.rip = x->rip;
-		v->livelock.lapic_vector = lapic_vector;
-		v->livelock.stash = v->ev.stash;
-		v->livelock.delivered = delivered;
 		return false;
 	}
-	if (++v->livelock.exits < LIVELOCK_EXITS)
+	if (v->livelock.exits++ == 0) {
+		v->livelock.known = false;
+		return false;
+	}
+	look(v, &now);
+	if (!v->livelock.known || !same(&now, &v->livelock.state)) {
+		v->livelock.known = true;
+		v->livelock.state = now;
+		v->livelock.exits = 1;
+		return false;
+	}
+	if (v->livelock.exits < LIVELOCK_EXITS)
 		return false;
 	v->run.livelock.window_exits = v->livelock.exits;
-	v->run.livelock.rip = x->rip;
-	v->run.livelock.lapic_vector = lapic_vector;
-	v->livelock.counting = false;
+	v->run.livelock.rip = now.rip;
+	v->run.livelock.lapic_vector = now.lapic_vector;
+	v->run.livelock.rvi = v->vid == HVM_VID_OFF ? -1 : (uint8_t)v->ops->get(v, HVM_VID_STATUS);
+	v->livelock.exits = 0;
 	return vcpu_exit_to_user(v, VCPU_EXIT_LIVELOCK);
 }
 
@@ -148,16 +202,18 @@ static bool livelocked(struct vcpu *v, const struct hvm_exit *x)
 static bool enter_guest(struct vcpu *v)
 {
 	struct hvm_exit x;
-	bool at_once = vcpu_inject(v);
+	bool at_once;
 
-	load_cr8(v);
+	load_vid(v);
+	at_once = vcpu_inject(v);
+	load_tpr(v);
 	trace_add(v->trace, TRACE_kvm_entry, v->trace ? v->ops->get(v, HVM_RIP) : 0, v->ev.handed);
 	v->ops->enter(v, next_deadline(v), at_once, &x);
 	v->stats.exits++;
 	v->exit_counts[x.kind]++;
 	store_cr8(v);
 	advance(v, x.now);
-	trace_add(v->trace, TRACE_kvm_exit, x.kind, x.rip);
+	trace_add(v->trace, TRACE_kvm_exit, x.kind, v->trace ? v->ops->get(v, HVM_RIP) : 0);
 	vcpu_complete_injection(v, &x);
 	if (livelocked(v, &x))
 		return true;
@@ -182,7 +238,7 @@ static void block(struct vcpu *v)
 static void publish(struct vcpu *v)
 {
 	v->run.ready_for_interrupt_injection = vcpu_ready(v);
-	v->run.if_flag = (v->ops->get(v, HVM_RFLAGS) & RFLAGS_IF) != 0;
+	v->run.if_flag = v->ops->if_flag(v);
 	if (v->mode == IRQCHIP_SPLIT)
 		v->run.apic_base = v->lapic.base;
 	v->stats.user_exits++;
@@ -260,6 +316,8 @@ static void vcpu_native_set_eoi_exits(void *h, const uint64_t bitmap[4])
 	struct vcpu *v = h;
 
 	memcpy(v->eoi_exits, bitmap, sizeof(v->eoi_exits));
+	if (v->vid_wanted)
+		v->ops->set_eoi_exits(v, bitmap);
 }
 
 static void vcpu_native_unmap(void *h, gpa_t gpa, uint64_t len)

@@ -55,7 +55,9 @@ struct vcpu {
 	enum irqchip_mode mode;
 	struct vcpu_run run;
 	struct events ev;
-	struct lapic lapic;   /* split mode */
+	bool vid_wanted;
+	enum hvm_vid vid;     /* as the backend was told: V of the rule */
+	struct lapic lapic;   /* split mode; in the other its page still holds the TPR that CR8 shows */
 	struct ram ram;
 	struct tsc_clock tsc;
 	uint64_t eoi_exits[4];
@@ -70,11 +72,13 @@ struct vcpu {
 		uint8_t string_bytes;
 	} io;
 	struct {
-		bool counting; /* the last exit was a window's */
-		uint64_t exits, rip;
-		int lapic_vector;
-		int stash;
-		uint64_t delivered;
+		uint64_t exits; /* window exits in a row that found the same; 0: the last exit was none */
+		struct window_state {
+			uint64_t rip, delivered;
+			int lapic_vector, stash;
+			struct hvm_regs regs;
+		} state;
+		bool known;
 	} livelock;
 	uint64_t pat, misc_enable;
 	struct vcpu_stats stats;
@@ -85,6 +89,7 @@ struct vcpu {
 struct vcpu_config {
 	enum irq_rule rule;
 	enum irqchip_mode mode;
+	bool vid;          /* deliver by virtual-interrupt delivery where the mode and the guest's LAPIC allow it */
 	struct ram ram;
 	uint64_t tsc_mult; /* struct tsc_clock */
 	uint64_t tsc0;

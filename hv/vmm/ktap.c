@@ -151,9 +151,9 @@ void ktap_clean(char *text, size_t size)
 	}
 }
 
-static const char *verdict(enum run_end end)
+static const char *verdict(const struct vmm_end *end)
 {
-	switch (end) {
+	switch (end->end) {
 	case RUN_END_LIVELOCK:
 		return "livelock";
 	case RUN_END_HUNG:
@@ -161,9 +161,10 @@ static const char *verdict(enum run_end end)
 		return "hung";
 	case RUN_END_EXIT:
 		return "ERROR"; /* the test itself left in the middle */
+	case RUN_END_FAIL_ENTRY:
+		return end->if0 ? "if0" : "crash";
 	case RUN_END_SHUTDOWN:
 	case RUN_END_CRASH:
-	case RUN_END_FAIL_ENTRY:
 		break;
 	}
 	return "crash";
@@ -171,7 +172,7 @@ static const char *verdict(enum run_end end)
 
 void ktap_verdict_line(char *buf, size_t size, const struct lab_scenario *s, const struct vmm_end *end)
 {
-	const char *word = verdict(end->end);
+	const char *word = verdict(end);
 	const char *text = end->message + end->detail;
 	struct lab_scenario clean = *s;
 	const char *rest;

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "vmm/end.h"
 #include "vmm/fmt.h"
 #include "vmm/ktap.h"
 #include "x86.h"
@@ -20,7 +21,7 @@ void vmm_init(struct vmm *v, const struct vmm_config *cfg)
 
 	memset(v, 0, sizeof(*v));
 	v->cfg = copy;
-	v->kept = VMM_NO_VECTOR;
+	v->kept = v->handed = VMM_NO_VECTOR;
 	v->scenario_deadline = TIME_NEVER;
 	v->now = copy.api->now(copy.h);
 	machine_init(&v->machine, v->now, copy.unix_seconds, copy.trace);
@@ -33,30 +34,6 @@ static bool is_user(const struct vmm *v)
 }
 
 /* ---- how the guest ends ---- */
-
-static void end_run(struct vmm *v, enum run_end why, const char *text)
-{
-	struct vmm_end *end = &v->end;
-	size_t prefix = 0;
-
-	v->ended = true;
-	end->end = why;
-	if (v->in_scenario)
-		prefix = fmt(end->message, sizeof(end->message), "scenario %u %s: ", v->scenario.index, v->scenario.name);
-	end->detail = (uint8_t)prefix;
-	fmt(end->message + prefix, sizeof(end->message) - prefix, "%s", text);
-}
-
-static void end_with_state(struct vmm *v, enum run_end why, const char *text)
-{
-	struct vcpu_dump d;
-	char buf[VMM_MESSAGE_SIZE];
-
-	v->cfg.api->dump(v->cfg.h, &d);
-	fmt(buf, sizeof(buf), "%s, rip=%#llx halted=%u IF=%u", text, (unsigned long long)d.rip, d.halted || v->halted,
-	    (d.rflags & RFLAGS_IF) != 0);
-	end_run(v, why, buf);
-}
 
 static uint64_t vmm_deadline(const struct vmm *v)
 {
@@ -94,72 +71,6 @@ static void check_hang(struct vmm *v)
 	v->cfg.api->dump(v->cfg.h, &d);
 	if (d.halted)
 		end_with_state(v, RUN_END_HUNG, "halted, and nothing is left that could wake it");
-}
-
-static void end_crash(struct vmm *v)
-{
-	const struct vcpu_run *run = v->cfg.run;
-	unsigned long long a = run->internal.data[0], b = run->internal.data[1];
-	char text[VMM_MESSAGE_SIZE];
-
-	switch (run->internal.suberror) {
-	case VCPU_ERROR_EMULATION:
-		fmt(text, sizeof(text), "an instruction that is not emulated accesses gpa=%#llx", a);
-		break;
-	case VCPU_ERROR_FETCH:
-		fmt(text, sizeof(text), "instruction fetch from gpa=%#llx, which is not RAM", a);
-		break;
-	case VCPU_ERROR_DELIVERY:
-		fmt(text, sizeof(text), "event delivery needs gpa=%#llx, which is not RAM", a);
-		break;
-	case VCPU_ERROR_EXIT:
-		fmt(text, sizeof(text), "exit without a handler, code=%#llx info=%#llx", a, b);
-		break;
-	default:
-		fmt(text, sizeof(text), "internal error %u, data=%#llx,%#llx", run->internal.suberror, a, b);
-	}
-	end_with_state(v, RUN_END_CRASH, text);
-}
-
-static void end_livelock(struct vmm *v)
-{
-	const struct vcpu_run *run = v->cfg.run;
-	struct vcpu_dump d;
-	char text[VMM_MESSAGE_SIZE];
-
-	v->cfg.api->dump(v->cfg.h, &d);
-	fmt(text, sizeof(text), "window exits=%llu rip=%#llx lapic_vector=%d stash=%d",
-	    (unsigned long long)run->livelock.window_exits, (unsigned long long)run->livelock.rip,
-	    run->livelock.lapic_vector, d.stash);
-	end_run(v, RUN_END_LIVELOCK, text);
-}
-
-static void end_fail_entry(struct vmm *v)
-{
-	unsigned long long reason = v->cfg.run->fail_entry.hardware_entry_failure_reason;
-	char text[VMM_MESSAGE_SIZE];
-
-	fmt(text, sizeof(text), "the CPU refused the entry, reason=%#llx", reason);
-	end_with_state(v, RUN_END_FAIL_ENTRY, text);
-}
-
-static void end_shutdown(struct vmm *v)
-{
-	struct vcpu_dump d;
-	char text[VMM_MESSAGE_SIZE];
-
-	v->cfg.api->dump(v->cfg.h, &d);
-	fmt(text, sizeof(text), "triple fault at rip=%#llx", (unsigned long long)d.rip);
-	end_run(v, RUN_END_SHUTDOWN, text);
-}
-
-static void end_exit(struct vmm *v, uint8_t status)
-{
-	char text[VMM_MESSAGE_SIZE];
-
-	v->end.exit_status = status;
-	fmt(text, sizeof(text), "exit status %u", status);
-	end_run(v, RUN_END_EXIT, text);
 }
 
 /* ---- interrupts ---- */
@@ -268,6 +179,7 @@ static void offer_extint(struct vmm *v)
 		v->refused++;
 	} else {
 		v->kept = VMM_NO_VECTOR;
+		v->handed = vector;
 	}
 }
 
@@ -276,6 +188,7 @@ static void offer_lapic(struct vmm *v)
 	int vector = lapic_pending(&v->lapic);
 
 	v->cfg.api->interrupt(v->cfg.h, (uint32_t)vector);
+	v->handed = vector;
 	lapic_accept(&v->lapic, (uint8_t)vector);
 }
 
@@ -349,6 +262,8 @@ static void take_results(struct vmm *v)
 
 	v->now = v->cfg.api->now(v->cfg.h);
 	v->ready = run->ready_for_interrupt_injection;
+	if (v->ready)
+		v->handed = VMM_NO_VECTOR;
 	if (!is_user(v))
 		return;
 	/* Only a change: TPR has bits that CR8 has not. */

@@ -34,6 +34,7 @@ enum vmm_event {
 struct vmm_end {
 	enum run_end end;
 	uint8_t exit_status;            /* RUN_END_EXIT */
+	bool if0;                       /* RUN_END_FAIL_ENTRY: because of an external interrupt with IF=0 */
 	uint8_t detail;                 /* where in `message` the text behind the scenario's name begins */
 	char message[VMM_MESSAGE_SIZE]; /* one line, printable */
 };
@@ -46,6 +47,7 @@ struct vmm {
 	bool ready;            /* the last return said so, and nothing was handed over since */
 	bool halted;           /* user mode: HLT waits here */
 	int kept;              /* acknowledged at the 8259 but refused by the vCPU; VMM_NO_VECTOR */
+	int handed;            /* the last vector given to the vCPU, until "ready" says that it has left the mailbox */
 	uint64_t intas, windows, refused, spurious;
 
 	bool in_scenario;

@@ -32,6 +32,8 @@
 #define ENTRY_CS 0x08
 #define ENTRY_DS 0x10
 #define TSS_LIMIT 0x67
+#define TPR_CLASS(tpr) GET_FIELD(7, 4, tpr)
+#define TPR_SUBCLASS(tpr) GET_FIELD(3, 0, tpr)
 /* The guest gets at least this long between a pending deadline and the next exit for it. Less, and a timer shorter than
  * an entry would keep the guest from ever running. */
 #define MIN_RUN (20 * NSEC_PER_USEC)
@@ -235,9 +237,14 @@ static bool svm_shadow(const struct vcpu *v)
 	return svm_of(v)->vmcb->control.int_state & INT_STATE_SHADOW;
 }
 
+static bool svm_if_flag(const struct vcpu *v)
+{
+	return svm_of(v)->vmcb->save.rflags & RFLAGS_IF;
+}
+
 static bool svm_intr_allowed(const struct vcpu *v)
 {
-	return (svm_of(v)->vmcb->save.rflags & RFLAGS_IF) && !svm_shadow(v);
+	return svm_if_flag(v) && !svm_shadow(v);
 }
 
 static void svm_inject(struct vcpu *v, const struct event *e)
@@ -319,6 +326,7 @@ static uint64_t svm_get(const struct vcpu *v, enum hvm_reg reg)
 	case HVM_CS_MODE: return cs_mode(g);
 	case HVM_PAT: return g->g_pat;
 	case HVM_TSC_OFFSET: return b->control.tsc_offset;
+	case HVM_VID_STATUS: break;
 	}
 	return 0;
 }
@@ -345,15 +353,17 @@ static void svm_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 	b->control.tlb_control = TLB_CONTROL_FLUSH_ALL; /* paging changed under the guest */
 }
 
-static void svm_set_cr8(struct vcpu *v, uint8_t cr8, bool intercept)
+/* V_TPR has no more than CR8's four bits; a write clears the others even if it does not change these. */
+static void svm_set_tpr(struct vcpu *v, uint8_t tpr, uint8_t threshold)
 {
 	struct svm *s = svm_of(v);
 	struct vmcb_control *c = &s->vmcb->control;
+	bool intercept = threshold || TPR_SUBCLASS(tpr);
 
 	/* Under TCG always: QEMU aborts when a guest writes CR8 while V_IRQ is pending, and with V_INTR_MASKING it raises no #GP
 	 * for reserved bits (7.2 and 10.0). */
 	intercept = intercept || s->caps.tcg;
-	c->int_ctl = (c->int_ctl & ~INT_CTL_V_TPR_MASK) | cr8;
+	c->int_ctl = (c->int_ctl & ~INT_CTL_V_TPR_MASK) | TPR_CLASS(tpr);
 	if (intercept)
 		c->intercept_cr |= INTERCEPT_CR_WRITE(8);
 	else
@@ -412,13 +422,14 @@ const struct hvm_ops svm_ops = {
 	.intr_allowed = svm_intr_allowed,
 	.nmi_allowed = svm_nmi_allowed,
 	.shadow = svm_shadow,
+	.if_flag = svm_if_flag,
 	.inject = svm_inject,
 	.intr_window = svm_intr_window,
 	.nmi_window = svm_nmi_window,
 	.skip = svm_skip,
 	.get = svm_get,
 	.set = svm_set,
-	.set_cr8 = svm_set_cr8,
+	.set_tpr = svm_set_tpr,
 	.get_cr8 = svm_get_cr8,
 	.map = svm_map,
 	.unmap = svm_unmap,

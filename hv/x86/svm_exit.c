@@ -7,18 +7,30 @@
 #include "x86.h"
 #include "x86/svm.h"
 
+/* Bochs records no INT n: EXITINTINFO has the event before it. But it always saves nRIP, which is beyond RIP then and for no
+ * other event. On hardware the field does not say so: "For all other intercepts, nRIP is reset to zero" (APM v2, "State
+ * Saved on Exit"). */
+static bool within_instruction(const struct svm *s)
+{
+	uint64_t nrip = s->vmcb->control.nrip;
+
+	return s->caps.nrips && nrip && nrip != s->vmcb->save.rip;
+}
+
 /* The event whose delivery was cut short. Software interrupts are not passed on: RIP still points at the instruction, and it
  * runs again. APM v2, "Intercepts During IDT Interrupt Delivery": the events of INT3 and INTO "are considered exceptions for
  * the purposes of EXITINTINFO", but they are instructions too. */
-static void translate_vectoring(uint64_t info, struct event *e)
+static void translate_vectoring(const struct svm *s, struct event *e)
 {
+	uint64_t info = s->vmcb->control.exitintinfo;
+
 	e->type = EVENT_NONE;
 	if (!(info & EVENT_VALID))
 		return;
 	e->vector = EVENT_VECTOR(info);
 	e->has_error = info & EVENT_ERROR_VALID;
 	e->error = e->has_error ? EVENT_ERROR(info) : 0;
-	switch (EVENT_TYPE(info)) {
+	switch (within_instruction(s) ? EVENT_TYPE_SOFT : EVENT_TYPE(info)) {
 	case EVENT_TYPE_INTR:
 		e->type = EVENT_INTR;
 		break;
@@ -112,6 +124,7 @@ static enum hvm_exit_kind simple_kind(uint64_t code)
 	case VMEXIT_SHUTDOWN:
 		return HVM_EXIT_SHUTDOWN;
 	case VMEXIT_INVALID:
+	case VMEXIT_INVALID_TCG:
 		return HVM_EXIT_FAIL_ENTRY;
 	default:
 		return HVM_EXIT_UNKNOWN;
@@ -133,12 +146,11 @@ void svm_translate_exit(struct svm *s, struct hvm_exit *out)
 	struct vmcb *b = s->vmcb;
 	struct vmcb_control *c = &b->control;
 
-	out->rip = b->save.rip;
 	out->insn_len = 0;
 	out->vendor_code = c->exitcode;
 	out->vendor_info[0] = c->exitinfo1;
 	out->vendor_info[1] = c->exitinfo2;
-	translate_vectoring(c->exitintinfo, &out->vectoring);
+	translate_vectoring(s, &out->vectoring);
 	switch (c->exitcode) {
 	case VMEXIT_IOIO:
 		translate_io(b, out);

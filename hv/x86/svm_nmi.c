@@ -77,13 +77,13 @@ void svm_nmi_after_exit(struct svm *s, struct hvm_exit *out)
 {
 	if (s->nmi.step)
 		end_step(s, out);
-	if (s->nmi.iret_seen && out->rip != s->nmi.iret_rip) {
+	if (s->nmi.iret_seen && s->vmcb->save.rip != s->nmi.iret_rip) {
 		s->nmi.iret_seen = false;
 		s->nmi.masked = false;
 	}
 	if (out->vendor_code == VMEXIT_IRET) {
 		s->vmcb->control.intercept_1 &= ~INTERCEPT_IRET;
 		s->nmi.iret_seen = true;
-		s->nmi.iret_rip = out->rip;
+		s->nmi.iret_rip = s->vmcb->save.rip;
 	}
 }

@@ -118,6 +118,7 @@ enum svm_exit_code {
 	VMEXIT_NPF = 0x400,
 };
 #define VMEXIT_INVALID (~0ull)
+#define VMEXIT_INVALID_TCG UINT32_MAX /* QEMU TCG stores 32 bits of it, and the host's state over the guest's (7.2) */
 
 struct vmcb_control {
 	uint32_t intercept_cr, intercept_dr, intercept_exceptions, intercept_1, intercept_2;

@@ -39,6 +39,11 @@ static bool fake_intr_allowed(const struct vcpu *v)
 	return takes_interrupts(fake_of(v));
 }
 
+static bool fake_if_flag(const struct vcpu *v)
+{
+	return fake_of(v)->rflags & RFLAGS_IF;
+}
+
 static bool fake_nmi_allowed(const struct vcpu *v)
 {
 	return takes_nmis(fake_of(v));
@@ -60,6 +65,7 @@ static bool entry_fails(struct fake_cpu *f)
 		fake_violation(f, "NMI injected while NMIs are blocked");
 	if (e->type == EVENT_SOFT)
 		fake_violation(f, "software interrupt injected");
+	fake_vid_entry(f);
 	return f->violation != NULL;
 }
 
@@ -86,7 +92,7 @@ static bool spurious_exit(struct fake_cpu *f, struct hvm_exit *out)
 	return true;
 }
 
-/* NMI window, then interrupt window; where the host's own interrupts stand is the CPU's choice. */
+/* NMI window, then interrupt window or virtual interrupt; where the host's own interrupts stand is the CPU's choice. */
 static bool boundary(struct fake_cpu *f, uint64_t deadline, struct hvm_exit *out)
 {
 	if (f->quirks.host_first && deadline_passed(f, deadline, out))
@@ -96,7 +102,7 @@ static bool boundary(struct fake_cpu *f, uint64_t deadline, struct hvm_exit *out
 		out->kind = HVM_EXIT_NMI_WINDOW;
 		return true;
 	}
-	return window_opens(f, out) || deadline_passed(f, deadline, out) || spurious_exit(f, out);
+	return window_opens(f, out) || fake_vid_deliver(f, out) || deadline_passed(f, deadline, out) || spurious_exit(f, out);
 }
 
 /* A CPU that reports a window whatever the guest's state: the hardware half of a livelock. */
@@ -117,14 +123,15 @@ static void run(struct fake_cpu *f, uint64_t deadline, bool immediate, struct hv
 		return;
 	}
 	f->inject.type = EVENT_NONE;
-	if (e.type != EVENT_NONE && fake_deliver(f, &e, f->rip, true, out))
+	if (e.type != EVENT_NONE ? fake_deliver(f, &e, f->rip, true, out) : fake_pending_db(f, out))
 		return;
+	f->pending_db = false; /* SDM v3, "Delivery of Pending Debug Exceptions after VM Entry": an injected event drops it */
 	if (f->stuck_window && f->window) {
 		run_stuck(f, out);
 		return;
 	}
 	if (immediate) {
-		out->kind = HVM_EXIT_INTR;
+		out->kind = HVM_EXIT_INTR; /* before a virtual interrupt too, as the preemption timer */
 		if (fake_random(f, 2))
 			window_opens(f, out);
 		return;
@@ -149,7 +156,6 @@ static void fake_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct
 	run(f, deadline, immediate, out);
 	f->clock += f->quirks.exit_cost;
 	v->regs.gpr[RSP] = GARBAGE_RSP;
-	out->rip = f->rip;
 	out->now = f->clock;
 	out->vendor_code = (uint64_t)out->kind;
 	out->vendor_info[0] = out->vendor_info[1] = f->entries;
@@ -206,6 +212,7 @@ static uint64_t *reg_of(struct fake_cpu *f, enum hvm_reg reg)
 	case HVM_CS:
 	case HVM_SS:
 	case HVM_CS_MODE:
+	case HVM_VID_STATUS:
 		break;
 	}
 	return NULL;
@@ -221,6 +228,8 @@ static uint64_t fake_get(const struct vcpu *v, enum hvm_reg reg)
 		return *p;
 	if (reg == HVM_CS_MODE)
 		return f->cs_mode;
+	if (reg == HVM_VID_STATUS)
+		return fake_vid_status(f);
 	return reg == HVM_CS ? cs : ss;
 }
 
@@ -235,17 +244,21 @@ static void fake_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 		fake_violation(f, "a register that cannot be set");
 }
 
-static void fake_set_cr8(struct vcpu *v, uint8_t cr8, bool intercept)
+static void fake_set_tpr(struct vcpu *v, uint8_t tpr, uint8_t threshold)
 {
 	struct fake_cpu *f = fake_of(v);
 
-	f->cr8 = cr8;
-	f->cr8_intercept = intercept;
+	if (threshold > tpr >> 4)
+		fake_violation(f, "the TPR threshold is above TPR");
+	if (f->vid != HVM_VID_OFF && tpr != fake_tpr(f))
+		fake_violation(f, "TPR is not what the page says");
+	f->tpr = tpr;
+	f->tpr_threshold = threshold;
 }
 
 static uint8_t fake_get_cr8(const struct vcpu *v)
 {
-	return fake_of(v)->cr8;
+	return fake_tpr(fake_of(v)) >> 4;
 }
 
 /* ---- memory and time ---- */
@@ -306,14 +319,18 @@ const struct hvm_ops fake_ops = {
 	.intr_allowed = fake_intr_allowed,
 	.nmi_allowed = fake_nmi_allowed,
 	.shadow = fake_shadow,
+	.if_flag = fake_if_flag,
 	.inject = fake_inject,
 	.intr_window = fake_intr_window,
 	.nmi_window = fake_nmi_window,
 	.skip = fake_skip,
 	.get = fake_get,
 	.set = fake_set,
-	.set_cr8 = fake_set_cr8,
+	.set_tpr = fake_set_tpr,
 	.get_cr8 = fake_get_cr8,
+	.set_vid = fake_set_vid,
+	.set_vid_status = fake_set_vid_status,
+	.set_eoi_exits = fake_set_eoi_exits,
 	.map = fake_map,
 	.unmap = fake_ops_unmap,
 	.halt = fake_halt,

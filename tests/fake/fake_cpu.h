@@ -47,9 +47,9 @@ enum fake_op {
 	FAKE_CPUID,
 	FAKE_RDMSR,
 	FAKE_WRMSR,
-	FAKE_MOV_CR8, /* from RAX; exits when intercepted */
+	FAKE_MOV_CR8, /* from RAX */
 	FAKE_MOV_CR4, /* from RAX */
-	FAKE_MEM,    /* touches gpa `val` by the instruction bytes given; b: write */
+	FAKE_MEM,    /* touches gpa `val` by the instruction bytes given; b: write. Loads and stores for the APIC page only */
 	FAKE_FETCH,  /* jumps to gpa `val` */
 	FAKE_VMCALL, /* exits as an instruction that the CPU does not have */
 	FAKE_RDPMC,
@@ -112,6 +112,7 @@ struct fake_arrival {
 	enum event_type type;
 	uint8_t vector;
 	bool has_error, injected; /* injected: by ops->inject, not raised by the guest itself */
+	bool virtual_;            /* by virtual-interrupt delivery */
 	uint32_t error;
 	uint64_t rip;             /* where the handler returns to */
 	bool if_, shadow;         /* as they were when the event arrived */
@@ -129,6 +130,7 @@ struct fake_quirks {
 	bool host_first;       /* deadline and window at one boundary: the deadline is reported */
 	bool decodes;          /* gives the instruction length with every exit */
 	bool cr8_always;       /* intercepts CR8 writes even when it need not */
+	bool tpr_traps;        /* keeps all of TPR, and exits after a write of CR8 below the threshold, not before */
 	uint32_t tick;         /* ns per instruction */
 	uint32_t exit_cost;    /* ns per exit */
 	bool wakes_early;      /* sleep ends for no reason */
@@ -140,14 +142,22 @@ struct fake_cpu {
 	uint64_t rip, rsp, rflags, cr0, cr2, cr3, cr4, efer, dr6, pat, tsc_offset;
 	uint64_t cs_base, ds_base, es_base;
 	enum cs_mode cs_mode;
-	uint8_t cr8;
+	uint8_t tpr;
 	enum fake_shadow shadow;
 	bool nmi_blocked;
+	bool pending_db;    /* a single-step trap that an exit behind the instruction went before */
 	struct fake_frame frames[FAKE_FRAMES];
 	unsigned depth;
 	/* what the next entry carries */
 	struct event inject;
-	bool window, nmi_window, cr8_intercept;
+	bool window, nmi_window;
+	uint8_t tpr_threshold;
+	/* virtual-interrupt delivery, out of v->lapic.page; TPR is there too then */
+	bool has_vid;       /* the tests say that software asked for it */
+	enum hvm_vid vid;
+	uint8_t rvi, svi;
+	bool recognized;    /* a pending virtual interrupt */
+	uint64_t eoi_exits[4];
 	/* time, ns */
 	uint64_t clock;
 	uint64_t seed;
@@ -209,5 +219,27 @@ void fake_violation(struct fake_cpu *f, const char *what);
 void fake_log(struct fake_cpu *f, const struct fake_arrival *a);
 /* Runs one instruction. true: it exits, out says how. */
 bool fake_step(struct fake_cpu *f, struct hvm_exit *out);
+/* The single-step trap that is still due, if one is. true: as fake_deliver(). */
+bool fake_pending_db(struct fake_cpu *f, struct hvm_exit *out);
 /* Through the gate. true: cut short, out says how; vectoring is filled. */
 bool fake_deliver(struct fake_cpu *f, const struct event *e, uint64_t ret, bool injected, struct hvm_exit *out);
+
+/* fake_vid.c. An access to a register of the LAPIC: not virtualized, done, done and it exits behind the instruction, or
+ * #GP(0). */
+enum fake_apic { FAKE_APIC_FAULTS, FAKE_APIC_DONE, FAKE_APIC_EXITS, FAKE_APIC_GP };
+enum fake_apic fake_vid_read(struct fake_cpu *f, uint32_t offset, uint32_t *val);
+enum fake_apic fake_vid_write(struct fake_cpu *f, uint32_t offset, uint32_t val, struct hvm_exit *out);
+enum fake_apic fake_vid_rdmsr(struct fake_cpu *f, uint32_t msr, uint64_t *val);
+enum fake_apic fake_vid_wrmsr(struct fake_cpu *f, uint32_t msr, uint64_t val, struct hvm_exit *out);
+void fake_vid_mov_cr8(struct fake_cpu *f, uint8_t cr8);
+/* At a VM entry: RVI and SVI must fit the page. */
+void fake_vid_entry(struct fake_cpu *f);
+/* At a boundary. true: cut short, as fake_deliver(). */
+bool fake_vid_deliver(struct fake_cpu *f, struct hvm_exit *out);
+/* In the page, if that is where it lives. */
+uint8_t fake_tpr(struct fake_cpu *f);
+/* hvm_ops */
+void fake_set_vid(struct vcpu *v, enum hvm_vid vid);
+void fake_set_vid_status(struct vcpu *v, uint8_t rvi, uint8_t svi);
+void fake_set_eoi_exits(struct vcpu *v, const uint64_t bitmap[4]);
+uint64_t fake_vid_status(struct fake_cpu *f);

@@ -3,18 +3,23 @@
  * Knows nothing of entries, windows or time. */
 #include "fake/fake_cpu.h"
 
+#include <string.h>
+
 #include "core/vcpu.h"
 
 enum result {
 	NEXT,  /* RIP goes to the next instruction */
 	THERE, /* RIP is set already */
-	EXIT
+	EXIT,
+	EXIT_BEHIND /* RIP goes to the next instruction, then it exits */
 };
 typedef enum result exec_fn(struct fake_cpu *f, const struct fake_insn *i, struct hvm_exit *out);
 
 #define VECTORS_WITH_ERROR \
 	(BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | BIT(VEC_AC))
 #define FRAME_SIZE 24
+#define GARBAGE_LEN 0xa5
+#define CR8_MAX 15
 
 /* SDM v3, "Error Code": exactly these exceptions push one. */
 static bool pushes_error(const struct event *e)
@@ -115,6 +120,18 @@ static enum result raise(struct fake_cpu *f, enum event_type type, uint8_t vecto
 
 	e.has_error = pushes_error(&e);
 	return fake_deliver(f, &e, ret, false, out) ? EXIT : THERE;
+}
+
+/* What is to be told of the instruction is told: nobody may skip it again. */
+static enum result exit_behind(struct hvm_exit *out)
+{
+	out->insn_len = GARBAGE_LEN;
+	return EXIT_BEHIND;
+}
+
+static bool is_x2apic(const struct fake_cpu *f, uint32_t msr)
+{
+	return f->vid == HVM_VID_X2APIC && msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST;
 }
 
 #define EXEC(name) \
@@ -251,25 +268,76 @@ EXEC(cpuid)
 	return exit_as(f, out, HVM_EXIT_CPUID);
 }
 
+/* `fault`: how the access exits where it is not virtualized. */
+static enum result apic_access(struct fake_cpu *f, enum fake_apic how, enum hvm_exit_kind fault, struct hvm_exit *out)
+{
+	switch (how) {
+	case FAKE_APIC_DONE:
+		return NEXT;
+	case FAKE_APIC_EXITS:
+		return exit_behind(out);
+	case FAKE_APIC_GP:
+		return raise(f, EVENT_EXCEPTION, VEC_GP, 0, f->rip, out);
+	case FAKE_APIC_FAULTS:
+		break;
+	}
+	return exit_as(f, out, fault);
+}
+
 EXEC(rdmsr)
 {
+	uint64_t *gpr = f->v->regs.gpr, val;
+	enum fake_apic how = FAKE_APIC_FAULTS;
+
 	UNUSED(i);
-	return exit_as(f, out, HVM_EXIT_RDMSR);
+	if (is_x2apic(f, (uint32_t)gpr[RCX]))
+		how = fake_vid_rdmsr(f, (uint32_t)gpr[RCX], &val);
+	if (how == FAKE_APIC_DONE) {
+		gpr[RAX] = (uint32_t)val;
+		gpr[RDX] = val >> 32;
+	}
+	return apic_access(f, how, HVM_EXIT_RDMSR, out);
 }
 
 EXEC(wrmsr)
 {
+	const uint64_t *gpr = f->v->regs.gpr;
+	uint64_t val = gpr[RDX] << 32 | (uint32_t)gpr[RAX];
+	enum fake_apic how = FAKE_APIC_FAULTS;
+
 	UNUSED(i);
-	return exit_as(f, out, HVM_EXIT_WRMSR);
+	if (is_x2apic(f, (uint32_t)gpr[RCX]))
+		how = fake_vid_wrmsr(f, (uint32_t)gpr[RCX], val, out);
+	return apic_access(f, how, HVM_EXIT_WRMSR, out);
+}
+
+/* A threshold of 0 keeps CR8 from exiting, on a CPU without all of TPR only if TPR[3:0] is 0. With virtual-interrupt delivery
+ * there is no threshold. */
+static bool cr8_write_exits(const struct fake_cpu *f)
+{
+	if (f->quirks.cr8_always)
+		return true;
+	return f->vid == HVM_VID_OFF && !f->quirks.tpr_traps && (f->tpr_threshold || GET_FIELD(3, 0, f->tpr));
 }
 
 EXEC(mov_cr8)
 {
+	uint64_t cr8 = f->v->regs.gpr[RAX];
+
 	UNUSED(i);
-	if (f->cr8_intercept || f->quirks.cr8_always)
+	if (cr8_write_exits(f))
 		return exit_as(f, out, HVM_EXIT_CR_WRITE);
-	f->cr8 = (uint8_t)f->v->regs.gpr[RAX];
-	return NEXT;
+	if (cr8 > CR8_MAX)
+		return raise(f, EVENT_EXCEPTION, VEC_GP, 0, f->rip, out);
+	if (f->vid != HVM_VID_OFF) {
+		fake_vid_mov_cr8(f, (uint8_t)cr8);
+		return NEXT;
+	}
+	f->tpr = (uint8_t)(cr8 << 4);
+	if (cr8 >= f->tpr_threshold)
+		return NEXT;
+	out->kind = HVM_EXIT_TPR;
+	return exit_behind(out);
 }
 
 EXEC(mov_cr4)
@@ -278,9 +346,35 @@ EXEC(mov_cr4)
 	return exit_as(f, out, HVM_EXIT_CR_WRITE);
 }
 
-/* Each access to memory that is mapped runs natively and changes nothing. */
+/* The forms of MOV that the tests use: MOV [RBX], imm32; MOV [RBX], EAX; MOV EAX, [RBX]. */
+static enum fake_apic mem_apic(struct fake_cpu *f, const struct fake_insn *i, struct hvm_exit *out)
+{
+	const uint8_t store_imm[] = { 0xc7, 0x03 }, store[] = { 0x89, 0x03 }, load[] = { 0x8b, 0x03 };
+	uint32_t offset = (uint32_t)(i->val & PAGE_MASK), val;
+	enum fake_apic how = FAKE_APIC_FAULTS;
+
+	if (i->nbytes == sizeof(store_imm) + sizeof(val) && !memcmp(i->bytes, store_imm, sizeof(store_imm))) {
+		memcpy(&val, i->bytes + sizeof(store_imm), sizeof(val));
+		how = fake_vid_write(f, offset, val, out);
+	} else if (i->nbytes == sizeof(store) && !memcmp(i->bytes, store, sizeof(store))) {
+		how = fake_vid_write(f, offset, (uint32_t)f->v->regs.gpr[RAX], out);
+	} else if (i->nbytes == sizeof(load) && !memcmp(i->bytes, load, sizeof(load))) {
+		how = fake_vid_read(f, offset, &val);
+		if (how == FAKE_APIC_DONE)
+			f->v->regs.gpr[RAX] = val;
+	}
+	return how;
+}
+
+/* Each access to memory that is mapped runs natively and changes nothing, except in the APIC page. */
 EXEC(mem)
 {
+	enum fake_apic how = FAKE_APIC_FAULTS;
+
+	if (f->vid == HVM_VID_XAPIC && (i->val & ~PAGE_MASK) == APIC_DEFAULT_PHYS)
+		how = mem_apic(f, i, out);
+	if (how != FAKE_APIC_FAULTS)
+		return apic_access(f, how, HVM_EXIT_NPF, out);
 	return nested_fault(f, GPA(i->val), i->b, false, out) ? EXIT : NEXT;
 }
 
@@ -351,6 +445,14 @@ static bool single_step(struct fake_cpu *f, struct hvm_exit *out)
 	return raise(f, EVENT_EXCEPTION, VEC_DB, 0, f->rip, out) == EXIT;
 }
 
+bool fake_pending_db(struct fake_cpu *f, struct hvm_exit *out)
+{
+	bool due = f->pending_db;
+
+	f->pending_db = false;
+	return due && single_step(f, out);
+}
+
 bool fake_step(struct fake_cpu *f, struct hvm_exit *out)
 {
 	uint16_t at = f->rip - FAKE_CODE < FAKE_CODE_SIZE ? f->at[f->rip - FAKE_CODE] : 0;
@@ -372,7 +474,11 @@ bool fake_step(struct fake_cpu *f, struct hvm_exit *out)
 		f->shadow = before; /* the instruction has not run */
 		return true;
 	}
-	if (r == NEXT)
+	if (r == NEXT || r == EXIT_BEHIND)
 		f->rip += f->len[f->rip - FAKE_CODE];
+	if (r == EXIT_BEHIND) {
+		f->pending_db = tf;
+		return true;
+	}
 	return tf && f->depth <= depth && single_step(f, out);
 }

@@ -25,6 +25,7 @@ static void draw_quirks(struct fake_cpu *f)
 		.host_first = fake_random(f, 2),
 		.decodes = fake_random(f, 2),
 		.cr8_always = fake_random(f, 2),
+		.tpr_traps = fake_random(f, 2),
 		.tick = 1 + fake_random(f, 200),
 		.exit_cost = fake_random(f, 3000),
 		.wakes_early = fake_random(f, 2),

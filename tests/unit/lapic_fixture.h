@@ -73,7 +73,17 @@ static inline bool send_msg(struct lapic *l, uint8_t mode, uint8_t vector, bool 
 
 static inline void fixed(struct lapic *l, uint8_t vector) { assert_true(send_msg(l, APIC_DM_FIXED, vector, false)); }
 
-static inline bool in_map(const uint32_t *map, uint8_t v) { return map[v / 32] & BIT(v % 32); }
+/* The page, as the CPU sees it. */
+static inline uint32_t *word_at(struct lapic *l, uint32_t offset) { return &l->page[offset / 4]; }
+/* map: APIC_ISR, APIC_TMR or APIC_IRR. */
+static inline uint32_t *word_of(struct lapic *l, uint32_t map, uint8_t v) { return word_at(l, map + v / 32 * 16); }
+static inline bool in_map(struct lapic *l, uint32_t map, uint8_t v) { return *word_of(l, map, v) & BIT(v % 32); }
+
+static inline void clear_map(struct lapic *l, uint32_t map)
+{
+	for (unsigned v = 0; v < 256; v += 32)
+		*word_of(l, map, (uint8_t)v) = 0;
+}
 
 static inline void take(struct lapic *l, uint8_t vector)
 {

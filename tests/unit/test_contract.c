@@ -280,7 +280,7 @@ static bool ready_with_lapic_pending(enum irq_rule rule)
 		run_to(r, EXIT);
 		expect_arrival_at(r, EVENT_INTR, EXTINT_VECTOR, 0);
 		expect_arrival_at(r, EVENT_INTR, MSI_VECTOR, 0);
-		assert_int_equal(r->v.stats.window_exits, 1);
+		assert_int_equal(r->v.stats.window_exits, !rig_vid); /* for the vector that software injects */
 	} else {
 		run_of(r)->request_interrupt_window = 1;
 		assert_int_equal(run(r), VCPU_EXIT_IRQ_WINDOW_OPEN);
@@ -291,11 +291,12 @@ static bool ready_with_lapic_pending(enum irq_rule rule)
 	return ready;
 }
 
-/* Inversion under legacy: what the 8259 has waits for what the LAPIC got later. */
+/* Inversion under legacy: what the 8259 has waits for what the LAPIC got later. With virtual-interrupt delivery it would
+ * wait for ever: that is proved elsewhere. */
 static void extint_goes_before_the_lapic(void **state)
 {
 	(void)state;
-	FOR_RULES(rule)
+	for (unsigned rule = rig_vid ? IRQ_RULE_STASH : IRQ_RULE_LEGACY; rule < IRQ_RULES; rule++)
 		assert_int_equal(ready_with_lapic_pending((enum irq_rule)rule), rule != IRQ_RULE_LEGACY);
 }
 
@@ -326,7 +327,7 @@ static void a_self_ipi_storm_starves_extint_under_legacy_only(void **state)
 	const unsigned many = 100;
 
 	(void)state;
-	FOR_RULES(rule) {
+	for (unsigned rule = rig_vid ? IRQ_RULE_STASH : IRQ_RULE_LEGACY; rule < IRQ_RULES; rule++) {
 		struct rig *r = rig_new((enum irq_rule)rule, IRQCHIP_SPLIT, 0);
 		unsigned extints;
 
@@ -338,6 +339,13 @@ static void a_self_ipi_storm_starves_extint_under_legacy_only(void **state)
 		assert_in_range(count_arrivals(r, EVENT_INTR, EXTINT_VECTOR), extints ? extints - 1 : 0, extints);
 		rig_end(r);
 	}
+}
+
+/* What software has yet to tell the CPU is no register. */
+static void expect_same_lapic(const struct rig *r, struct lapic *before)
+{
+	before->changed = r->v.lapic.changed;
+	assert_memory_equal(before, &r->v.lapic, sizeof(*before));
 }
 
 /* "ExtINT ignores TPR/PPR, sets no IRR/ISR and needs no LAPIC EOI; PPR unchanged." */
@@ -357,9 +365,9 @@ static void extint_does_not_touch_the_lapic(void **state)
 		assert_true(run_of(r)->ready_for_interrupt_injection);
 		interrupt(r, EXTINT_VECTOR);
 		run_to(r, RAISE); /* in the handler */
-		assert_memory_equal(&before, &r->v.lapic, sizeof(before));
+		expect_same_lapic(r, &before);
 		run_to(r, EXIT);
-		assert_memory_equal(&before, &r->v.lapic, sizeof(before));
+		expect_same_lapic(r, &before);
 		expect_arrival_at(r, EVENT_INTR, EXTINT_VECTOR, 0);
 		expect_no_arrival(r); /* TPR holds the MSI back */
 		rig_end(r);
@@ -542,5 +550,5 @@ int main(void)
 		cmocka_unit_test(user_mode_injects_whatever_if_says),
 	};
 
-	return cmocka_run_group_tests_name("contract", tests, NULL, NULL);
+	return RUN_BOTH_WAYS("contract", tests);
 }

@@ -71,7 +71,8 @@ static void check_reinjection(enum irq_rule rule, enum source s, unsigned missin
 		assert_int_equal(r->v.stats.reinjected, 0);
 	else
 		assert_int_equal(r->v.stats.reinjected, faults);
-	assert_int_equal(r->v.stats.extint + r->v.stats.lapic + r->v.stats.nmi, ours && s != BY_OUR_FAULT);
+	assert_int_equal(r->v.stats.extint + r->v.stats.lapic + r->v.stats.nmi,
+			 ours && s != BY_OUR_FAULT && !(rig_vid && s == BY_LAPIC));
 	rig_end(r);
 }
 
@@ -408,7 +409,7 @@ static void only_a_higher_class_nests(void **state)
 		expect_arrival_at(r, EVENT_INTR, MSI_HIGH, 2);
 		expect_arrival_at(r, EVENT_INTR, MSI_LOW, 0);
 		expect_no_arrival(r);
-		assert_int_equal(r->v.stats.lapic, 3);
+		assert_int_equal(r->v.stats.lapic, rig_vid ? 0 : 3);
 		rig_end(r);
 	}
 }
@@ -452,7 +453,7 @@ static void cr8_is_the_tpr_and_exits_only_if_a_vector_waits(void **state)
 	msi(r, MSI_VECTOR);
 	run_to(r, EXIT);
 	expect_arrival_at(r, EVENT_INTR, MSI_VECTOR, 0);
-	assert_int_equal(r->v.exit_counts[HVM_EXIT_CR_WRITE], 1);
+	assert_int_equal(r->v.exit_counts[HVM_EXIT_CR_WRITE], !rig_vid);
 	assert_int_equal(lapic_cr8(&r->v.lapic), 0);
 	rig_end(r);
 }
@@ -485,8 +486,8 @@ static void tpr_writes_reach_cr8(void **state)
 	(void)state;
 	LOAD(r, STORE32(APIC(APIC_TPR), 0x9f), OUT(EXIT, 1));
 	run_to(r, EXIT);
-	assert_int_equal(r->f.cr8, cr8);
-	assert_int_equal(r->v.lapic.tpr, 0x9f); /* the low half is not lost by the way back */
+	assert_int_equal(fake_tpr(&r->f) >> 4, cr8);
+	assert_int_equal(lapic_tpr(&r->v.lapic), 0x9f); /* the low half is not lost by the way back */
 	rig_end(r);
 }
 
@@ -501,7 +502,7 @@ static void user_mode_is_told_when_cr8_is_lowered(void **state)
 		run_of(r)->cr8 = low;
 		LOAD(r, OUT(RAISE, 1), MOV(RAX, high), MOV_CR8, OUT(RAISE, 1), MOV(RAX, low), MOV_CR8, LABEL(0), OUT(EXIT, 1));
 		run_to(r, RAISE);
-		assert_int_equal(r->f.cr8, low);
+		assert_int_equal(fake_tpr(&r->f) >> 4, low);
 		assert_int_equal(run(r), VCPU_EXIT_IO); /* raising it tells nobody */
 		assert_int_equal(run_of(r)->cr8, high);
 		assert_int_equal(run(r), VCPU_EXIT_SET_TPR);
@@ -537,5 +538,5 @@ int main(void)
 		cmocka_unit_test(user_mode_is_told_when_cr8_is_lowered),
 	};
 
-	return cmocka_run_group_tests_name("events", tests, NULL, NULL);
+	return RUN_BOTH_WAYS("events", tests);
 }

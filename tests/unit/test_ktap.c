@@ -109,6 +109,21 @@ static void an_end_gives_its_verdict(void **state)
 	assert_string_equal(verdict(RUN_END_FAIL_ENTRY, ""), "not ok 12 rule.storm # crash: it happened");
 }
 
+/* VMX refuses an external interrupt with IF=0, SVM delivers it: one word for both. */
+static void an_interrupt_refused_for_if_0_is_if0(void **state)
+{
+	struct lab_scenario s = { .index = 7, .name = "user.x", .expect = "if0" };
+	struct vmm_end end = { .end = RUN_END_FAIL_ENTRY, .if0 = true, .message = "m" };
+	char buf[64];
+	(void)state;
+
+	ktap_verdict_line(buf, sizeof(buf), &s, &end);
+	assert_string_equal(buf, "ok 7 user.x # XFAIL if0: m");
+	strcpy(s.expect, "crash");
+	ktap_verdict_line(buf, sizeof(buf), &s, &end);
+	assert_string_equal(buf, "not ok 7 user.x # if0: m");
+}
+
 static void the_expected_verdict_is_an_expected_failure(void **state)
 {
 	(void)state;
@@ -166,6 +181,7 @@ int main(void)
 		cmocka_unit_test(a_result_twice_or_out_of_plan_is_an_error),
 		cmocka_unit_test(other_lines_are_not_ktap),
 		cmocka_unit_test(an_end_gives_its_verdict),
+		cmocka_unit_test(an_interrupt_refused_for_if_0_is_if0),
 		cmocka_unit_test(the_expected_verdict_is_an_expected_failure),
 		cmocka_unit_test(an_exit_inside_a_scenario_is_an_error),
 		cmocka_unit_test(texts_of_the_guest_cannot_forge_a_result),

@@ -74,9 +74,9 @@ static void a_globally_disabled_apic_is_not_there(void **state)
 	assert_false(lapic_take_nmi(&l));
 	assert_int_equal(rd(&l, APIC_VERSION), 0);
 	wr(&l, APIC_SVR, ENABLED);
-	l.irr[7] = BIT(0); /* whatever a caller may have put there */
+	*word_of(&l, APIC_IRR, 0xe0) = BIT(0); /* whatever a caller may have put there */
 	assert_int_equal(lapic_pending(&l), -1);
-	l.irr[7] = 0;
+	*word_of(&l, APIC_IRR, 0xe0) = 0;
 	assert_int_equal(wrmsr(&l, X2(APIC_TPR), 0), E_INVAL);
 	assert_int_equal(wrmsr(&l, MSR_TSC_DEADLINE, 3000), 0);
 	assert_int_equal(rdmsr(&l, MSR_TSC_DEADLINE), 0);
@@ -129,7 +129,9 @@ static void entering_x2apic_mode_keeps_all_but_three(void **state)
 	assert_int_equal(rdmsr(&l, X2(APIC_ICR_LOW)), 0x44 | APIC_ICR_SHORTHAND_FIELD(APIC_ICR_ALL));
 	before.id = l.id;
 	before.ldr = l.ldr;
-	before.icr = l.icr;
+	*word_at(&before, APIC_ID) = ID;
+	*word_at(&before, APIC_LDR) = l.ldr;
+	*word_at(&before, APIC_ICR_HIGH) = 0;
 	before.base = l.base;
 	assert_memory_equal(&l, &before, sizeof(l));
 	/* the page is gone */

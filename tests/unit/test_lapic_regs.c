@@ -183,7 +183,7 @@ static void lint0_fixed_edge_acts_on_the_rising_edge(void **state)
 	wr(&l, APIC_LVT_LINT0, 0x38);
 	lapic_set_lint0(&l, true);
 	take(&l, 0x38);
-	assert_false(in_map(l.tmr, 0x38));
+	assert_false(in_map(&l, APIC_TMR, 0x38));
 	wr(&l, APIC_EOI, 0);
 	lapic_set_lint0(&l, true);
 	assert_int_equal(lapic_pending(&l), -1);
@@ -205,7 +205,7 @@ static void lint0_fixed_level_delivers_again_after_eoi(void **state)
 	lapic_set_lint0(&l, true);
 	assert_int_equal(rd(&l, APIC_LVT_LINT0), 0x38 | APIC_LVT_LEVEL | APIC_LVT_REMOTE_IRR);
 	take(&l, 0x38);
-	assert_true(in_map(l.tmr, 0x38));
+	assert_true(in_map(&l, APIC_TMR, 0x38));
 	lapic_set_lint0(&l, false);
 	lapic_set_lint0(&l, true);
 	assert_int_equal(lapic_highest_irr(&l), -1); /* Remote IRR holds it back */

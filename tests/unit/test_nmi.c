@@ -159,5 +159,5 @@ int main(void)
 		cmocka_unit_test(extint_waits_for_the_end_of_an_nmi_handler),
 	};
 
-	return cmocka_run_group_tests_name("nmi", tests, NULL, NULL);
+	return RUN_BOTH_WAYS("nmi", tests);
 }

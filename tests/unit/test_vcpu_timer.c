@@ -176,5 +176,5 @@ int main(void)
 		cmocka_unit_test(the_deadline_follows_a_tsc_that_jumps),
 	};
 
-	return cmocka_run_group_tests_name("vcpu_timer", tests, NULL, NULL);
+	return RUN_BOTH_WAYS("vcpu_timer", tests);
 }

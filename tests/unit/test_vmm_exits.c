@@ -3,6 +3,8 @@
  * Knows nothing of real vCPUs. */
 #include "unit/vmm_fixture.h"
 
+#include "vmm/ktap.h"
+
 static void an_in_gets_its_value(void **state)
 {
 	static struct fake f;
@@ -90,7 +92,10 @@ static void each_end_says_what_happened(void **state)
 		const char *message;
 	} ends[] = {
 		{ VCPU_EXIT_SHUTDOWN, 0, RUN_END_SHUTDOWN, "triple fault at rip=0x1000" },
-		{ VCPU_EXIT_LIVELOCK, 0, RUN_END_LIVELOCK, "window exits=10000 rip=0x1234 lapic_vector=80 stash=-1" },
+		{ VCPU_EXIT_LIVELOCK, 0x60, RUN_END_LIVELOCK,
+		  "window_exits=10000 rip=0x1234 lapic_vector=0x60 rvi=0x60 stash=-1 guest_instructions=0" },
+		{ VCPU_EXIT_LIVELOCK, UINT32_MAX, RUN_END_LIVELOCK,
+		  "window_exits=10000 rip=0x1234 lapic_vector=none rvi=none stash=-1 guest_instructions=0" },
 		{ VCPU_EXIT_FAIL_ENTRY, 0, RUN_END_FAIL_ENTRY,
 		  "the CPU refused the entry, reason=0x80000021, rip=0x1000 halted=0 IF=0" },
 		{ VCPU_EXIT_INTERNAL_ERROR, VCPU_ERROR_EMULATION, RUN_END_CRASH,
@@ -117,6 +122,72 @@ static void each_end_says_what_happened(void **state)
 		assert_ended(&f, ends[i].end);
 		assert_message(&f, ends[i].message);
 	}
+}
+
+/* A vector is accepted with IF=1, and goes to the CPU with IF=0: SVM delivers it, VMX refuses the entry. */
+static struct fake *refused_entry(enum irqchip_mode mode, bool handed, bool ready_again, bool if_flag)
+{
+	static struct fake f;
+
+	start(&f, mode);
+	set_lvt0(&f, APIC_DM_FIELD(APIC_DM_EXTINT));
+	raise_line(&f, 3, handed);
+	if (ready_again)
+		out(&f, 1, LAB_NOP, 0, true);
+	add(&f, VCPU_EXIT_FAIL_ENTRY, false)->if_flag = if_flag;
+	drive(&f);
+	assert_ended(&f, RUN_END_FAIL_ENTRY);
+	return &f;
+}
+
+static void an_entry_refused_for_if_0_is_if0(void **state)
+{
+	const struct fake *f = refused_entry(IRQCHIP_USER, true, false, false);
+
+	(void)state;
+	assert_log(f, "run|intr 23|run|");
+	assert_message(f, "if0: vector 0x23 handed over with IF=0, and the CPU refused the entry (reason=0x80000021)");
+	assert_true(f->vmm.end.if0);
+	assert_string_equal(f->vmm.end.message + f->vmm.end.detail,
+			    "vector 0x23 handed over with IF=0, and the CPU refused the entry (reason=0x80000021)");
+}
+
+static void any_other_entry_refused_is_not_if0(void **state)
+{
+	static const struct {
+		enum irqchip_mode mode;
+		bool handed, ready_again, if_flag;
+	} table[] = {
+		{ IRQCHIP_SPLIT, true, false, false }, /* the stash asks for IF itself */
+		{ IRQCHIP_USER, false, false, false },
+		{ IRQCHIP_USER, true, true, false },   /* it has been delivered */
+		{ IRQCHIP_USER, true, false, true },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
+		const struct fake *f = refused_entry(table[i].mode, table[i].handed, table[i].ready_again, table[i].if_flag);
+
+		assert_false(f->vmm.end.if0);
+		assert_memory_equal(f->vmm.end.message, "the CPU refused the entry, reason=0x80000021, rip=", 50);
+	}
+}
+
+static void if0_inside_a_scenario_is_the_scenarios_verdict(void **state)
+{
+	static struct fake f;
+	char buf[256];
+
+	(void)state;
+	start(&f, IRQCHIP_USER);
+	set_lvt0(&f, APIC_DM_FIELD(APIC_DM_EXTINT));
+	place_scenario(&f, "user.x", 0);
+	raise_line(&f, 3, true);
+	add(&f, VCPU_EXIT_FAIL_ENTRY, false);
+	drive(&f);
+	ktap_verdict_line(buf, sizeof(buf), &f.vmm.scenario, &f.vmm.end);
+	assert_string_equal(buf, "not ok 12 user.x # if0: vector 0x23 handed over with IF=0, and the CPU refused the entry "
+				 "(reason=0x80000021)");
 }
 
 /* ---- lines ---- */
@@ -211,6 +282,9 @@ int main(void)
 		cmocka_unit_test(unmap_names_one_page_of_ram),
 		cmocka_unit_test(the_exit_port_ends_the_guest),
 		cmocka_unit_test(each_end_says_what_happened),
+		cmocka_unit_test(an_entry_refused_for_if_0_is_if0),
+		cmocka_unit_test(any_other_entry_refused_is_not_if0),
+		cmocka_unit_test(if0_inside_a_scenario_is_the_scenarios_verdict),
 		cmocka_unit_test(lines_come_one_by_one_without_cr_and_lf),
 		cmocka_unit_test(an_unfinished_line_comes_before_the_end),
 		cmocka_unit_test(a_long_line_comes_in_pieces),

@@ -32,7 +32,7 @@ static void in_user_mode_extint_goes_before_the_lapic(void **state)
 	out(&f, 1, LAB_NOP, 0, true);
 	drive(&f);
 	assert_log(&f, "run|run W|intr 23|run W|intr 50|run|");
-	assert_int_equal(f.vmm.lapic.isr[2], BIT(16));
+	assert_int_equal(lapic_highest_isr(&f.vmm.lapic), 0x50);
 }
 
 /* In user mode the mailbox has no IF check of its own. */
@@ -64,14 +64,14 @@ static void cr8_travels_both_ways_and_keeps_the_low_bits_of_tpr(void **state)
 	f.steps[2].cr8 = 2;
 	/* After the write the CPU's CR8 is 5; lowering it to 2 in the guest reaches TPR. */
 	drive(&f);
-	assert_int_equal(f.vmm.lapic.tpr, 0x20);
+	assert_int_equal(lapic_tpr(&f.vmm.lapic), 0x20);
 
 	start(&f, IRQCHIP_USER);
 	mmio_write(&f, APIC_PAGE + APIC_TPR, 0x53);
 	out(&f, 1, LAB_NOP, 0, false);
 	drive(&f);
 	assert_int_equal(f.run.cr8, 5);
-	assert_int_equal(f.vmm.lapic.tpr, 0x53);
+	assert_int_equal(lapic_tpr(&f.vmm.lapic), 0x53);
 }
 
 static void the_lapic_timer_bounds_the_run_in_user_mode(void **state)

@@ -21,6 +21,27 @@
 #define FOR_SEEDS(s) for (uint64_t s = 0; s < SEEDS; s++)
 #define FOR_RULES(r) for (unsigned r = 0; r < IRQ_RULES; r++)
 
+/* Who delivers the LAPIC's vectors in the rigs to come: software, or the CPU. */
+static bool rig_vid;
+static inline int vid_off(void **state)
+{
+	(void)state;
+	rig_vid = false;
+	return 0;
+}
+
+static inline int vid_on(void **state)
+{
+	(void)state;
+	rig_vid = true;
+	return 0;
+}
+
+/* A group of tests, both ways. */
+#define RUN_BOTH_WAYS(name, tests)                                     \
+	(cmocka_run_group_tests_name(name, tests, vid_off, NULL) +     \
+	 cmocka_run_group_tests_name(name "-vid", tests, vid_on, NULL))
+
 /* Labels that every program gets. */
 enum { HANDLER_IRET = 60, HANDLER_EOI, HANDLER_NEXT };
 #define EXIT 0xf4     /* port that ends a program */
@@ -70,13 +91,14 @@ static inline void rig_gates(struct rig *r)
 static inline struct rig *rig_new(enum irq_rule rule, enum irqchip_mode mode, uint64_t seed)
 {
 	struct rig *r = aligned_alloc(_Alignof(struct rig), sizeof(*r));
-	struct vcpu_config cfg = { .rule = rule, .mode = mode, .tsc_mult = TSC_MULT };
+	struct vcpu_config cfg = { .rule = rule, .mode = mode, .vid = rig_vid, .tsc_mult = TSC_MULT };
 
 	assert_non_null(r);
 	r->arrival = 0;
 	fake_init(&r->f, seed);
 	cfg.ram = (struct ram){ .base = r->f.ram, .size = FAKE_RAM_SIZE };
 	r->f.v = &r->v;
+	r->f.has_vid = rig_vid && mode == IRQCHIP_SPLIT;
 	vcpu_init(&r->v, &fake_ops, &r->f, &cfg);
 	vcpu_set_entry(&r->v, FAKE_CODE, 0, 0);
 	r->v.lapic.svr |= APIC_SVR_ENABLE;

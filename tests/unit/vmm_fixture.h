@@ -31,7 +31,7 @@ struct step {
 	uint8_t ready, if_flag;
 	uint8_t size, in;
 	uint16_t port;
-	uint32_t data;      /* out; mmio write; msr write; eoi vector */
+	uint32_t data;      /* out; mmio write; msr write; eoi vector; livelock: the vector */
 	uint64_t gpa;       /* mmio */
 	uint32_t len;
 	bool write;
@@ -113,7 +113,7 @@ static inline void fill_exit(struct fake *f, const struct step *s)
 	case VCPU_EXIT_LIVELOCK:
 		run->livelock.window_exits = 10000;
 		run->livelock.rip = 0x1234;
-		run->livelock.lapic_vector = 0x50;
+		run->livelock.lapic_vector = run->livelock.rvi = (int32_t)s->data;
 		break;
 	case VCPU_EXIT_INTERNAL_ERROR:
 		run->internal.suberror = s->data;

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * How a run ends: the reason, and the state that proves it, as one line.
+ * Knows nothing of what led there but what the vCPU's last return says. */
+#pragma once
+
+#include "vmm/vmm.h"
+
+/* `text` behind the name of the scenario, if one is open. */
+void end_run(struct vmm *v, enum run_end why, const char *text);
+/* ... and the vCPU's state behind `text`. */
+void end_with_state(struct vmm *v, enum run_end why, const char *text);
+void end_exit(struct vmm *v, uint8_t status);
+/* As the vCPU's last return says: VCPU_EXIT_INTERNAL_ERROR, _LIVELOCK, _FAIL_ENTRY and _SHUTDOWN. */
+void end_crash(struct vmm *v);
+void end_livelock(struct vmm *v);
+void end_fail_entry(struct vmm *v);
+void end_shutdown(struct vmm *v);

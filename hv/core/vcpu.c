@@ -168,11 +168,13 @@ static bool same(const struct window_state *a, const struct window_state *b)
 
 /* Window exit after window exit, and neither a register nor what is pending changes: the guest never runs. A window that
  * is put to use is followed by an exit of another kind or by a delivery, so the state is not looked at before the second
- * in a row. */
+ * in a row. The host's own interrupts in between change nothing. */
 static bool livelocked(struct vcpu *v, const struct hvm_exit *x)
 {
 	struct window_state now;
 
+	if (x->kind == HVM_EXIT_INTR || x->kind == HVM_EXIT_NONE)
+		return false;
 	if (x->kind != HVM_EXIT_WINDOW) {
 		v->livelock.exits = 0;
 		return false;

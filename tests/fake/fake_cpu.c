@@ -108,7 +108,7 @@ static bool boundary(struct fake_cpu *f, uint64_t deadline, struct hvm_exit *out
 /* A CPU that reports a window whatever the guest's state: the hardware half of a livelock. */
 static void run_stuck(struct fake_cpu *f, struct hvm_exit *out)
 {
-	if (f->crawl && fake_step(f, out))
+	if (spurious_exit(f, out) || (f->crawl && fake_step(f, out)))
 		return;
 	f->window = false;
 	out->kind = HVM_EXIT_WINDOW;

@@ -368,6 +368,20 @@ static void livelock_is_reported(void **state)
 	}
 }
 
+/* A timer that ticks all the time is no progress of the guest's. */
+static void exits_of_the_host_do_not_hide_a_livelock(void **state)
+{
+	struct rig *r = rig_stuck(IRQCHIP_SPLIT);
+
+	(void)state;
+	r->f.quirks.spurious = 3;
+	r->f.seed = 7;
+	assert_int_equal(run(r), VCPU_EXIT_LIVELOCK);
+	assert_int_equal(run_of(r)->livelock.window_exits, LIVELOCK_EXITS);
+	assert_in_range(r->v.stats.window_exits, LIVELOCK_EXITS, LIVELOCK_EXITS + 1);
+	rig_end(r);
+}
+
 static void a_guest_that_crawls_is_no_livelock(void **state)
 {
 	struct rig *r = rig_stuck(IRQCHIP_SPLIT);
@@ -558,6 +572,7 @@ int main(void)
 		cmocka_unit_test(hlt_in_user_mode_goes_to_the_user_half),
 		cmocka_unit_test(eoi_exits_are_for_the_chosen_vectors_only),
 		cmocka_unit_test(livelock_is_reported),
+		cmocka_unit_test(exits_of_the_host_do_not_hide_a_livelock),
 		cmocka_unit_test(a_guest_that_crawls_is_no_livelock),
 		cmocka_unit_test(a_guest_that_changes_registers_only_is_no_livelock),
 		cmocka_unit_test(a_change_of_what_is_pending_starts_the_count_again),

@@ -20,9 +20,10 @@ PURE_SRC := $(wildcard hv/dev/*.c hv/core/*.c hv/vmm/*.c)
 X86_SRC := $(wildcard hv/x86/*.c hv/x86/*.S)
 BOOT_SRC := $(wildcard boot/*.c boot/*.S)
 BOOT_PURE_SRC := boot/config.c boot/config_text.c
+PRESET_SRC := tests/efi/preset.c hv/vmm/fmt.c $(addprefix hv/x86/,com1.c emulator.c lapic_hw.c mem.c)
 GUEST_SRC := $(wildcard guest/*.c guest/*.S)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-TEST_GUESTS := $(patsubst guest/%.S,$(O)/%.elf,$(wildcard guest/hostile/*.S)) $(O)/foreign.elf
+TEST_GUESTS := $(patsubst guest/%.S,$(O)/%.elf,$(wildcard guest/hostile/*.S)) $(O)/foreign.elf $(O)/bench.elf
 
 # --- flavours: efi (the hypervisor), host (the tests), guest -----------------------------------------------------------
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wpointer-arith \
@@ -55,12 +56,12 @@ $(O)/$(1)/%.o: %.S Makefile
 endef
 $(foreach f,efi host guest,$(eval $(call flavour,$(f))))
 
-OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC)) $(call objs,guest,$(GUEST_SRC) $(wildcard guest/hostile/*.S)) \
-	$(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
+OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC) $(firstword $(PRESET_SRC))) \
+	$(call objs,guest,$(GUEST_SRC) $(wildcard guest/hostile/*.S)) $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
 
-all: $(O)/intack.efi $(TEST_GUESTS)
-.PHONY: all image run run-suite setup setup-test clean distclean test unit check-pure check-headers budget clang-tidy \
-	cppcheck shellcheck fuzz mutants runner-test bad-input hostile
+all: $(O)/intack.efi $(O)/preset.efi $(TEST_GUESTS)
+.PHONY: all image run run-suite compare bench setup setup-test clean distclean test unit check-pure check-headers budget \
+	clang-tidy cppcheck shellcheck fuzz mutants runner-test bad-input hostile
 
 # --- the guest ---------------------------------------------------------------------------------------------------------
 # Linked for 64 bits, then wrapped as the 32-bit ELF that multiboot loaders take.
@@ -78,20 +79,22 @@ $(O)/guest/guest.elf:
 endif
 $(O)/efi/boot/guest_image.o: $(O)/guest/guest.elf
 
-# Guests for the tests: those that misbehave, and one that shares nothing with ours.
+# Guests for the tests: those that misbehave, one that shares nothing with ours, and the benchmark's.
 $(O)/hostile/%.elf: $(O)/guest/guest/hostile/%.o guest/guest.ld
 	@mkdir -p $(@D)
 	$(Q)$(LD) -m elf_x86_64 -static -nostdlib -z noexecstack --build-id=none -T guest/guest.ld -o $@.64 $<
 	$(Q)$(OBJCOPY) -O elf32-i386 --strip-debug $@.64 $@
-$(O)/foreign.elf: tests/guests/foreign.c
+$(O)/foreign.elf $(O)/bench.elf: $(O)/%.elf: tests/guests/%.c include/guest_abi.h
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
-	$(Q)$(CC) -std=c11 $(WARNINGS) $(FLAGS_foreign) -o $@ $<
+	$(Q)$(CC) -std=c11 $(WARNINGS) $(FLAGS_foreign) -Iinclude -o $@ $<
 
 # --- the application -----------------------------------------------------------------------------------------------------
 # Only these sections reach the image, and the start-up code relocates R_X86_64_RELATIVE alone: look at both.
 EFI_SECTIONS := .text .data .dynamic .rela .reloc
 $(O)/intack.so: $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC))
+$(O)/preset.so: $(call objs,efi,$(PRESET_SRC))
+$(O)/intack.so $(O)/preset.so:
 	@echo "  LD      $@"
 	$(Q)$(LD) -m elf_x86_64 -shared -Bsymbolic -nostdlib -z defs -z noexecstack --build-id=none --no-warn-rwx-segments \
 		-T $(EFI_LIB)/elf_x86_64_efi.lds -o $@ $(EFI_LIB)/crt0-efi-x86_64.o $^ $(EFI_LIB)/libgnuefi.a
@@ -99,7 +102,7 @@ $(O)/intack.so: $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC))
 	@! $(READELF) -SW $@ | sed 's/^ *\[ *[0-9]*\] *//' | awk '$$7 ~ /A/ { print $$1 }' | \
 		grep -vxE '$(subst .,\.,$(subst $() $(),|,$(EFI_SECTIONS)))|\.(gnu\.)?hash|\.dyn(sym|str)|\.eh_frame'
 
-$(O)/intack.efi: $(O)/intack.so
+$(O)/intack.efi $(O)/preset.efi: $(O)/%.efi: $(O)/%.so
 	$(Q)$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --target efi-app-x86_64 --subsystem=10 $< $@
 
 # --- images and runs -----------------------------------------------------------------------------------------------------
@@ -108,11 +111,11 @@ $(O)/intack.img: $(O)/intack.efi tests/run/mkimage.sh tests/run/intack.cfg
 	tests/run/mkimage.sh $@ $< tests/run/intack.cfg
 
 setup:
-	@tests/run/setup.sh run
+	@tests/run/setup.sh run $(if $(filter bochs-%,$(L0) $(BENCH_L0)),bochs)
 setup-test:
 	@tests/run/setup.sh test
 
-RUN_VARS := L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM QEMU OVMF_CODE OVMF_VARS
+RUN_VARS := L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM QEMU OVMF_CODE OVMF_VARS BOCHS BOCHS_CPU OVMF
 export $(RUN_VARS)
 
 # A recipe that fails makes Make itself exit with 2, whatever the recipe's status was; people and CI rely on 1 and 3 too.
@@ -131,9 +134,17 @@ run-suite: $(O)/intack.efi | setup
 run: run-suite
 	$(exit-status $(O)/run/status)@exit "$$(cat $(O)/run/status)"
 
+# The same guest on every platform that this machine can run: build/compare/index.html.
+compare: $(O)/intack.efi | setup-test
+	@O='$(O)' tests/run/compare.sh
+# What an exit costs: VMREADs and VMWRITEs, counted.
+bench: BENCH_L0 := $(or $(L0),bochs-vmx)
+bench: | setup
+	@O='$(O)' tests/run/bench.sh
+
 # --- tests ---------------------------------------------------------------------------------------------------------------
 UNIT := $(patsubst %.c,$(O)/host/%,$(UNIT_SRC))
-UNIT_OBJS := $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(wildcard hv/x86/svm_caps.c) $(wildcard tests/fake/*.c))
+UNIT_OBJS := $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(wildcard hv/x86/*_caps.c hv/x86/*_check.c) $(wildcard tests/fake/*.c))
 $(UNIT): %: %.o $(UNIT_OBJS)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(FLAGS_host) $(filter %.o,$^) -lcmocka -o $@

@@ -12,10 +12,11 @@
 
 static const char *const rule_names[] = { "legacy", "stash", "boundary", "rearm", NULL };
 static const char *const irqchip_names[] = { "split", "user", NULL };
-static const char *const switch_names[] = { "off", "on", NULL };
+static const char *const vid_names[] = { "off", "on", NULL };
 
 _Static_assert(ARRAY_SIZE(rule_names) == IRQ_RULES + 1, "a name for every rule");
-_Static_assert(IRQ_RULE_LEGACY == 0 && IRQ_RULE_REARM == 3 && IRQCHIP_SPLIT == 0 && IRQCHIP_USER == 1,
+_Static_assert(IRQ_RULE_LEGACY == 0 && IRQ_RULE_REARM == 3 && IRQCHIP_SPLIT == 0 && IRQCHIP_USER == 1 &&
+		       CONFIG_VID_OFF == 0 && CONFIG_VID_ON == 1,
 	       "names are in the order of the enums");
 
 struct parser {
@@ -43,6 +44,7 @@ void config_init(struct config *c)
 	memset(c, 0, sizeof(*c));
 	c->rule = IRQ_RULE_REARM;
 	c->irqchip = IRQCHIP_SPLIT;
+	c->vid = CONFIG_VID_NOT_GIVEN;
 	c->mem = CONFIG_MEM_DEFAULT;
 	c->timeout = CONFIG_TIMEOUT_DEFAULT;
 }
@@ -168,11 +170,11 @@ static int set_irqchip(struct parser *p, const struct setting *s)
 
 static int set_vid(struct parser *p, const struct setting *s)
 {
-	int i = choose(s, switch_names);
+	int i = choose(s, vid_names);
 
 	if (i < 0)
 		return bad_value(p, s, "on or off");
-	p->c->vid = i;
+	p->c->vid = (enum config_vid)i;
 	return 0;
 }
 
@@ -390,10 +392,21 @@ const char *config_irqchip_name(enum irqchip_mode mode)
 	return irqchip_names[mode];
 }
 
+const char *config_vid_name(enum config_vid vid)
+{
+	return vid_names[vid];
+}
+
+void config_choose_vid(struct config *c, bool cpu_has_vid)
+{
+	if (c->vid == CONFIG_VID_NOT_GIVEN)
+		c->vid = cpu_has_vid && c->irqchip == IRQCHIP_SPLIT ? CONFIG_VID_ON : CONFIG_VID_OFF;
+}
+
 size_t config_suite_cmdline(const struct config *c, char *buf, size_t size)
 {
 	size_t n = fmt(buf, size, "rule=%s irqchip=%s vid=%s seed=%lu", rule_names[c->rule], irqchip_names[c->irqchip],
-		       switch_names[c->vid], c->seed);
+		       vid_names[c->vid], c->seed);
 
 	if (c->l0[0])
 		n += fmt(buf + min_u64(n, size), size - min_u64(n, size), " l0=%s", c->l0);

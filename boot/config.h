@@ -24,10 +24,13 @@ struct config_module {
 	char args[CONFIG_PATH_SIZE];
 };
 
+/* The names "off" and "on" are in this order. */
+enum config_vid { CONFIG_VID_OFF, CONFIG_VID_ON, CONFIG_VID_NOT_GIVEN };
+
 struct config {
 	enum irq_rule rule;
 	enum irqchip_mode irqchip;
-	bool vid;
+	enum config_vid vid;
 	bool trace;
 	bool poweroff;
 	char l0[CONFIG_NAME_SIZE];           /* "" if not given */
@@ -53,6 +56,9 @@ void config_init(struct config *c);
  * of the one before. Returns 0, or E_INVAL with a text that names the word in error. */
 int config_parse(struct config *c, enum config_source source, const char *text, char error[CONFIG_ERROR_SIZE]);
 
+/* Decides vid where no word has: on where the CPU has virtual-interrupt delivery and there is a LAPIC for it to serve. */
+void config_choose_vid(struct config *c, bool cpu_has_vid);
+
 /* Bytes of a file or of load options to NUL-terminated text in out[CONFIG_TEXT_SIZE].
  * E_INVAL: not text. E_NOMEM: too long. */
 /* A file: 8-bit text, or UCS-2 with a byte order mark as the UEFI shell's editor writes it. */
@@ -64,6 +70,7 @@ int config_text_from_load_options(const uint8_t *data, size_t size, char *out);
 
 const char *config_rule_name(enum irq_rule rule);
 const char *config_irqchip_name(enum irqchip_mode mode);
-/* The command line of Intack's own suite (guest_abi.h): the words that it shares with us. Returns the length, as
- * fmt() does. */
+const char *config_vid_name(enum config_vid vid);
+/* The command line of Intack's own suite (guest_abi.h): the words that it shares with us, vid decided. Returns the length,
+ * as fmt() does. */
 size_t config_suite_cmdline(const struct config *c, char *buf, size_t size);

@@ -199,9 +199,13 @@ static int run(struct app *a)
 {
 	const struct config *c = &a->config;
 
-	report_printf(&a->report, "# intack: rule=%s irqchip=%s vid=%s l0=%s mem=%u seed=%lu tsc_khz=%lu lapic_khz=%lu\n",
-		      config_rule_name(c->rule), config_irqchip_name(c->irqchip), c->vid ? "on" : "off",
-		      c->l0[0] ? c->l0 : "unknown", c->mem, c->seed, a->env.clock.tsc_khz, a->env.clock.lapic_khz);
+	cpu_probe(&a->env.cpu);
+	config_choose_vid(&a->config, cpu_has_vid(&a->env.cpu));
+	report_printf(&a->report,
+		      "# intack: rule=%s irqchip=%s vid=%s cpu=%s l0=%s mem=%u seed=%lu tsc_khz=%lu lapic_khz=%lu\n",
+		      config_rule_name(c->rule), config_irqchip_name(c->irqchip), config_vid_name(c->vid),
+		      cpu_name(&a->env.cpu), c->l0[0] ? c->l0 : "unknown", c->mem, c->seed, a->env.clock.tsc_khz,
+		      a->env.clock.lapic_khz);
 	return intack_run(&a->env, &a->report);
 }
 
@@ -257,10 +261,13 @@ static EFI_STATUS efi_status(int result)
 	}
 }
 
-/* Returns only if nothing could end the machine. */
+/* Returns only if nothing could end the machine. An emulator may have no way to hand the status on: so it is said too. */
 static void power_off(struct app *a, int result)
 {
-	emulator_exit(result < 0 ? EMULATOR_BENCH : (enum emulator_status)result);
+	enum emulator_status status = result < 0 ? EMULATOR_BENCH : (enum emulator_status)result;
+
+	report_printf(&a->report, "# intack: status %d\n", status);
+	emulator_exit(status);
 	a->fw.st->RuntimeServices->ResetSystem(EfiResetShutdown, efi_status(result), 0, NULL);
 }
 

@@ -12,14 +12,12 @@
 #include "vmm/ktap.h"
 #include "vmm/multiboot.h"
 #include "x86.h"
-#include "x86/svm.h"
-
 
 struct run {
 	const struct intack_env *env;
 	struct report *report;
 	struct host *host;
-	struct svm *svm;
+	struct cpu *cpu;
 	struct vcpu *vcpu;
 	struct vmm *vmm;
 	struct ktap *ktap;
@@ -35,11 +33,11 @@ static void *alloc(struct page_pool *pool, size_t size)
 static int get_structures(struct run *r, struct page_pool *pool)
 {
 	r->host = alloc(pool, sizeof(*r->host));
-	r->svm = alloc(pool, sizeof(*r->svm));
+	r->cpu = alloc(pool, sizeof(*r->cpu));
 	r->vcpu = alloc(pool, sizeof(*r->vcpu));
 	r->vmm = alloc(pool, sizeof(*r->vmm));
 	r->ktap = alloc(pool, sizeof(*r->ktap));
-	if (r->host && r->svm && r->vcpu && r->vmm && r->ktap)
+	if (r->host && r->cpu && r->vcpu && r->vmm && r->ktap)
 		return 0;
 	report_error(r->report, "out of memory: the hypervisor's own structures");
 	return E_NOMEM;
@@ -80,6 +78,7 @@ static void init_guest(struct run *r, const struct mb_entry *entry)
 	const struct intack_env *env = r->env;
 	const struct vcpu_config vc = { .rule = env->config->rule,
 					.mode = env->config->irqchip,
+					.vid = env->config->vid == CONFIG_VID_ON,
 					.ram = { env->ram, env->ram_size },
 					.tsc_mult = r->host->mult,
 					.tsc0 = r->host->tsc0,
@@ -95,7 +94,7 @@ static void init_guest(struct run *r, const struct mb_entry *entry)
 				       .ram_size = env->ram_size,
 				       .trace = env->trace };
 
-	vcpu_init(r->vcpu, &svm_ops, r->svm, &vc);
+	vcpu_init(r->vcpu, cpu_ops(r->cpu), cpu_hw(r->cpu), &vc);
 	vcpu_set_entry(r->vcpu, entry->eip, entry->eax, entry->ebx);
 	vmm_init(r->vmm, &mc);
 }
@@ -122,6 +121,15 @@ static void relay(struct run *r, const char *line)
 	report_printf(r->report, "%s\n", line);
 }
 
+static void explain(struct run *r)
+{
+	struct entry_check why;
+
+	cpu_explain(r->cpu, &why);
+	for (unsigned i = 0; i < why.lines; i++)
+		report_printf(r->report, "# intack: entry: %s\n", why.line[i]);
+}
+
 /* The suite cannot speak for the scenario in which it ended: we do. */
 static void verdict(struct run *r)
 {
@@ -129,6 +137,8 @@ static void verdict(struct run *r)
 
 	if (r->vmm->end.end != RUN_END_EXIT) {
 		report_printf(r->report, "# intack: %s\n", r->vmm->end.message);
+		if (r->vmm->end.end == RUN_END_FAIL_ENTRY)
+			explain(r);
 		if (r->vmm->end.end != RUN_END_LIVELOCK)
 			dump(r);
 	}
@@ -138,6 +148,21 @@ static void verdict(struct run *r)
 	relay(r, line);
 }
 
+static int init_cpu(struct run *r)
+{
+	const struct intack_env *env = r->env;
+	bool vid = env->config->vid == CONFIG_VID_ON;
+	int err = cpu_init(r->cpu, &env->cpu, r->host, env->pages, r->vcpu->lapic.page, vid);
+
+	if (err == E_NOMEM)
+		report_error(r->report, "out of memory: nested page tables");
+	else if (err == E_EXIST)
+		report_error(r->report, "VMX is on already (VMXON fails): another hypervisor has this CPU");
+	else if (err)
+		report_error(r->report, "this CPU cannot run a guest any more");
+	return err;
+}
+
 static int run_guest(struct run *r, uint32_t first)
 {
 	struct mb_entry entry;
@@ -145,11 +170,9 @@ static int run_guest(struct run *r, uint32_t first)
 
 	if (err)
 		return err;
-	err = svm_init(r->svm, r->host, r->env->pages);
-	if (err) {
-		report_error(r->report, "out of memory: nested page tables");
+	err = init_cpu(r);
+	if (err)
 		return err;
-	}
 	init_guest(r, &entry);
 	while (vmm_step(r->vmm) == VMM_LINE) {
 		if (r->vmm->line_cut)
@@ -158,7 +181,7 @@ static int run_guest(struct run *r, uint32_t first)
 			relay(r, r->vmm->line);
 	}
 	verdict(r);
-	svm_fini(r->svm);
+	cpu_fini(r->cpu);
 	return 0;
 }
 
@@ -229,20 +252,16 @@ static enum emulator_status conclude(struct run *r)
 
 static int check_machine(struct run *r)
 {
-	struct svm_caps caps;
-	const char *missing;
+	const struct cpu_caps *caps = &r->env->cpu;
+	bool vid = r->env->config->vid == CONFIG_VID_ON;
 
-	svm_probe(&caps);
-	missing = svm_missing(&caps);
-	if (missing) {
-		report_error(r->report, "%s", missing);
-		return E_NODEV;
-	}
-	if (r->env->config->vid) {
-		report_error(r->report, "vid=on: SVM here has no virtual-interrupt delivery");
-		return E_NODEV;
-	}
-	return 0;
+	if (cpu_missing(caps, false))
+		report_error(r->report, "%s", cpu_missing(caps, false));
+	else if (vid && cpu_missing(caps, true))
+		report_error(r->report, "vid=on: %s", cpu_missing(caps, true));
+	else
+		return 0;
+	return E_NODEV;
 }
 
 int intack_run(const struct intack_env *env, struct report *report)

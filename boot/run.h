@@ -6,6 +6,7 @@
 #include "boot/config.h"
 #include "boot/report.h"
 #include "trace.h"
+#include "x86/cpu.h"
 #include "x86/emulator.h"
 #include "x86/host.h"
 #include "x86/pages.h"
@@ -18,7 +19,8 @@ struct intack_module {
 
 /* All memory is identity mapped: a pointer is a host-physical address. */
 struct intack_env {
-	const struct config *config;
+	const struct config *config; /* vid is decided */
+	struct cpu_caps cpu;
 	const uint8_t *guest;      /* the multiboot ELF as loaded, not yet checked */
 	size_t guest_size;
 	bool guest_built_in;       /* it is our own suite */

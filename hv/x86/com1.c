@@ -9,6 +9,7 @@
 #define COM1_THR 0x3f8
 #define COM1_LSR 0x3fd
 #define LSR_THRE BIT(5)
+#define LSR_TEMT BIT(6)
 #define LSR_FLOATING 0xff /* nobody drives the bus */
 /* A character takes 87 us at 115200 baud and a port read about 1 us: a thousand times that is a dead port. */
 #define POLLS_MAX 100000
@@ -18,16 +19,22 @@ bool com1_present(void)
 	return in8(COM1_LSR) != LSR_FLOATING;
 }
 
-static bool com1_put(char c)
+static bool com1_wait(uint8_t status)
 {
 	for (unsigned polls = 0; polls < POLLS_MAX; polls++) {
-		if (in8(COM1_LSR) & LSR_THRE) {
-			out8(COM1_THR, (uint8_t)c);
+		if (in8(COM1_LSR) & status)
 			return true;
-		}
 		pause();
 	}
 	return false;
+}
+
+static bool com1_put(char c)
+{
+	if (!com1_wait(LSR_THRE))
+		return false;
+	out8(COM1_THR, (uint8_t)c);
+	return true;
 }
 
 bool com1_write(const char *text, size_t len)
@@ -39,4 +46,9 @@ bool com1_write(const char *text, size_t len)
 			return false;
 	}
 	return true;
+}
+
+void com1_drain(void)
+{
+	com1_wait(LSR_TEMT);
 }

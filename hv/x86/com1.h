@@ -10,3 +10,5 @@ bool com1_present(void);
 /* Returns false when the transmitter did not get ready in time; the rest of the text is lost. A line feed is sent as
  * carriage return and line feed. */
 bool com1_write(const char *text, size_t len);
+/* Waits until the last character has left. */
+void com1_drain(void);

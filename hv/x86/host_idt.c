@@ -157,6 +157,12 @@ static void exception(struct host *h, struct host_frame *f)
 		h->seen.nmi++;
 		return;
 	}
+	/* We never step ourselves. But on Bochs an instruction of the guest that is stepped and exits (SVM) leaves its trap
+	 * to the host (docs/findings.md). */
+	if (f->vector == VEC_DB && !(f->rflags & RFLAGS_TF) && (read_dr6() & DR6_BS)) {
+		write_dr6(DR6_INIT);
+		return;
+	}
 	if (f->vector == VEC_GP &&
 	    (f->rip == (uintptr_t)host_rdmsr_insn || f->rip == (uintptr_t)host_wrmsr_insn)) {
 		f->rip = (uintptr_t)host_msr_fault;

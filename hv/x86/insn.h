@@ -179,6 +179,50 @@ INSN void stgi(void) { __asm__ volatile("stgi" : : : "memory"); }
 INSN void vmsave(hpa_t vmcb) { __asm__ volatile("vmsave" : : "a"(vmcb.v) : "memory"); }
 INSN void vmload(hpa_t vmcb) { __asm__ volatile("vmload" : : "a"(vmcb.v) : "memory"); }
 
+/* VMfail of either kind is false. */
+#define INSN_VMX_POINTER(name)                                                                                \
+	INSN bool name(hpa_t page)                                                                            \
+	{                                                                                                     \
+		bool ok;                                                                                      \
+		__asm__ volatile(#name " %1" : "=@cca"(ok) : "m"(page.v) : "cc", "memory");                   \
+		return ok;                                                                                    \
+	}
+INSN_VMX_POINTER(vmxon)
+INSN_VMX_POINTER(vmclear)
+INSN_VMX_POINTER(vmptrld)
+#undef INSN_VMX_POINTER
+
+INSN void vmxoff(void) { __asm__ volatile("vmxoff" : : : "cc", "memory"); }
+
+INSN uint64_t vmread(uint64_t field)
+{
+	uint64_t v;
+
+	__asm__ volatile("vmread %1, %0" : "=r"(v) : "r"(field) : "cc", "memory");
+	return v;
+}
+
+INSN void vmwrite(uint64_t field, uint64_t v) { __asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(v) : "cc", "memory"); }
+
+/* For fields that this CPU may lack: whether it has this one. */
+INSN bool vmread_safe(uint64_t field, uint64_t *v)
+{
+	bool done;
+
+	__asm__ volatile("vmread %2, %1\n\tseta %0" : "=q"(done), "=r"(*v) : "r"(field) : "cc", "memory");
+	return done;
+}
+
+/* "INVEPT Descriptor" */
+INSN void invept(uint64_t type, uint64_t eptp)
+{
+	const uint64_t descriptor[2] = { eptp, 0 };
+
+	__asm__ volatile("invept %1, %0" : : "r"(type), "m"(descriptor) : "cc", "memory");
+}
+
+INSN void int_nmi(void) { __asm__ volatile("int $2" : : : "memory"); }
+
 INSN void invlpg(const void *p) { __asm__ volatile("invlpg (%0)" : : "r"(p) : "memory"); }
 INSN void mfence(void) { __asm__ volatile("mfence" : : : "memory"); }
 

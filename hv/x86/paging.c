@@ -5,12 +5,15 @@
 
 #include "status.h"
 #include "x86.h"
+#include "x86/vmcs.h"
 
 #define TOP_SHIFT 39
 #define LEVEL_BITS 9
 #define INDEX(gpa, shift) (((gpa).v >> (shift)) & (BIT(LEVEL_BITS) - 1))
 
 const struct nested_format nested_npt = { .table = PTE_P | PTE_W | PTE_U, .leaf = PTE_P | PTE_W | PTE_U };
+const struct nested_format nested_ept = { .table = EPT_R | EPT_W | EPT_X,
+					  .leaf = EPT_R | EPT_W | EPT_X | EPT_WB | EPT_IGNORE_PAT };
 
 int nested_init(struct nested *n, const struct nested_format *format, struct page_pool *pool)
 {
@@ -50,12 +53,14 @@ int nested_map(struct nested *n, gpa_t gpa, hpa_t hpa)
 	return 0;
 }
 
-void nested_unmap(struct nested *n, gpa_t gpa)
+bool nested_unmap(struct nested *n, gpa_t gpa)
 {
 	uint64_t *e = leaf_entry(n, gpa, false);
 
-	if (e)
-		*e = 0;
+	if (!e || !*e)
+		return false;
+	*e = 0;
+	return true;
 }
 
 hpa_t nested_root(const struct nested *n)

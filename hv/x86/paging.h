@@ -12,6 +12,8 @@ struct nested_format {
 };
 /* APM v2, "Nested Paging": "all guest accesses are treated as user accesses", so U is set everywhere. */
 extern const struct nested_format nested_npt;
+/* Memory is write-back whatever the guest's PAT says, as it is RAM; what is not RAM is not mapped. */
+extern const struct nested_format nested_ept;
 
 struct nested {
 	uint64_t *root;
@@ -23,6 +25,6 @@ struct nested {
 int nested_init(struct nested *n, const struct nested_format *format, struct page_pool *pool);
 /* One 4 KiB page. E_NOMEM when the pool has no page for a table. */
 int nested_map(struct nested *n, gpa_t gpa, hpa_t hpa);
-/* No effect where nothing is mapped. */
-void nested_unmap(struct nested *n, gpa_t gpa);
+/* False where nothing was mapped. */
+bool nested_unmap(struct nested *n, gpa_t gpa);
 hpa_t nested_root(const struct nested *n);

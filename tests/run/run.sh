@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Boots Intack once on the platform L0 and prints what it reports, ending with `# Totals: ...`.
 # Takes its words from the environment: L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM, and
-# QEMU OVMF_CODE OVMF_VARS; NAME names the folder of this run under $O/run. Several modules are parted by ';'.
+# what the platform takes: QEMU OVMF_CODE OVMF_VARS, or BOCHS BOCHS_CPU OVMF. NAME names the folder of this run under
+# $O/run. Several modules are parted by ';'.
 # Exit status: 0 as expected, 1 failures, 2 the test bench itself, 3 deadline.
 set -uo pipefail
 here=$(dirname "$0")
@@ -40,14 +41,14 @@ quoted() { # VARIABLE: its value in quotes that it does not hold itself
 	fi
 }
 
-L0=${L0:-tcg-svm} RULE=${RULE:-rearm} IRQCHIP=${IRQCHIP:-split} VID=${VID:-off} TIMEOUT=${TIMEOUT:-300} MEM=${MEM:-64}
+L0=${L0:-tcg-svm} RULE=${RULE:-rearm} IRQCHIP=${IRQCHIP:-split} VID=${VID:-} TIMEOUT=${TIMEOUT:-300} MEM=${MEM:-64}
 ONLY=${ONLY:-} GUEST=${GUEST:-} CMDLINE=${CMDLINE:-} MODULE=${MODULE:-} SEED=${SEED:-} TRACE=${TRACE:-off}
 platforms=("$here"/l0/*.sh)
 platforms=("${platforms[@]##*/}")
 one_of L0 "${platforms[@]%.sh}"
 one_of RULE legacy stash boundary rearm
 one_of IRQCHIP split user
-one_of VID on off
+[ -z "$VID" ] || one_of VID on off
 one_of TRACE on off 1 0
 number TIMEOUT 1 86400
 number MEM 4 3072
@@ -55,7 +56,7 @@ number MEM 4 3072
 [[ ! $ONLY =~ [[:space:]\'\"] && ${#ONLY} -lt 128 ]] || bench "ONLY=$ONLY: must be a pattern without blanks and quotes"
 [[ -z $GUEST || (-f $GUEST && -r $GUEST) ]] || bench "GUEST=$GUEST: no such file"
 
-NAME=${NAME:-$L0-$RULE-$IRQCHIP-vid_$VID${GUEST:+-$(basename "$GUEST")}}
+NAME=${NAME:-$L0-$RULE-$IRQCHIP${VID:+-vid_$VID}${GUEST:+-$(basename "$GUEST")}}
 [[ $NAME =~ ^[A-Za-z0-9._+-]+$ && $NAME != .* ]] || bench "NAME=$NAME: must be the name of a folder"
 [ -r "$O/intack.efi" ] || bench "$O/intack.efi is not built"
 dir=$O/run/$NAME image=$O/run/$NAME/disk.img mem=$MEM seconds=$TIMEOUT
@@ -63,7 +64,8 @@ mkdir -p "$dir" || bench "$dir: cannot be made"
 rm -f "$dir"/*
 
 # Intack's own deadline comes first: its verdict says more than a killed emulator does.
-words="poweroff l0=$L0 rule=$RULE irqchip=$IRQCHIP vid=$VID mem=$MEM timeout=$((TIMEOUT > 30 ? TIMEOUT - 15 : (TIMEOUT + 1) / 2))"
+words="poweroff l0=$L0 rule=$RULE irqchip=$IRQCHIP mem=$MEM timeout=$((TIMEOUT > 30 ? TIMEOUT - 15 : (TIMEOUT + 1) / 2))"
+[ -z "$VID" ] || words+=" vid=$VID"
 [[ $TRACE != on && $TRACE != 1 ]] || words+=" trace"
 [ -z "$SEED" ] || words+=" seed=$SEED"
 quoted ONLY
@@ -97,22 +99,30 @@ printf '%s\n' "$words" >"$dir/intack.cfg"
 pid=
 # shellcheck disable=SC2317 # by trap
 stop() {
-	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	[ -z "$pid" ] || kill -HUP "$pid" 2>/dev/null
 }
 trap stop EXIT
 trap 'exit 2' INT TERM HUP
 
 mkfifo "$dir/serial" || bench "$dir/serial: cannot be made"
-# timeout passes TERM on, and kills what does not listen to it.
-timeout -k 3 "$seconds" "${emulator[@]}" </dev/null >"$dir/serial" 2>"$dir/emulator.log" &
+# timeout passes HUP on, and kills what does not listen to it. Bochs listens to no other signal.
+timeout -s HUP -k 3 "$seconds" "${emulator[@]}" </dev/null >"$dir/serial" 2>"$dir/emulator.log" &
 pid=$!
 
 # --- the report ----------------------------------------------------------------------------------------------------------
 # The firmware writes to the same port: strip its escape sequences, and keep what is between our first line and our last.
-totals='' guest_status='' started='' ktap='' refused=''
+# Behind that there is one more, for emulators that have no exit status to give.
+totals='' guest_status='' started='' ktap='' refused='' last_status=''
 relay() {
 	local line
-	while IFS= read -r line; do
+	while IFS= read -r line || [ -n "$line" ]; do
+		case $line in
+		'# intack: status '[0-9])
+			# shellcheck disable=SC2034 # the platform reads it
+			last_status=${line##* }
+			continue
+			;;
+		esac
 		[ -z "$totals" ] || continue
 		case $line in
 		'# intack: '* | 'KTAP version 1'*) started=1 ;;

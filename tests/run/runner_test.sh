@@ -108,8 +108,8 @@ also foreign "foreign: cmdline 'a \"b\"  c=d'" 'foreign: memory 0x00000000 lengt
 
 # --- the suite ------------------------------------------------------------------------------------------------------------------
 expect one-scenario 0 '# Totals: pass:1 fail:0 xfail:0 skip:0 error:0' ONLY=windows.raise-if1 SEED=7 TRACE=on
-also one-scenario '# intack: rule=rearm irqchip=split vid=off l0=tcg-svm mem=64 seed=7 *'
-run=$O/run/tcg-svm-rearm-split-vid_off
+also one-scenario '# intack: rule=rearm irqchip=split vid=off cpu=svm l0=tcg-svm mem=64 seed=7 *'
+run=$O/run/tcg-svm-rearm-split
 for f in report.ktap trace.txt; do
 	if [ -s "$run/$f" ]; then
 		echo "ok $f: $(wc -l <"$run/$f") lines"

@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# setup.sh run|test: installs the packages of .ci/packages for that purpose that are missing. Quick when none is.
+# setup.sh run|bochs|test...: installs the packages of .ci/packages for these purposes that are missing; test is for all
+# of them. Quick when none is.
 # SETUP=skip: does nothing.
 # Exit status: 0 nothing is missing any more, 2 otherwise.
 set -uo pipefail
 [ "${SETUP:-}" != skip ] || exit 0
 
 list=$(dirname "$0")/../../.ci/packages
-mapfile -t wanted < <(awk -v all="$([ "${1:-run}" = test ] && echo 1)" '/^[^#]/ && (all || $2 == "run") { print $1 }' "$list")
+mapfile -t wanted < <(awk -v purposes=" ${*:-run} " '
+	/^[^#]/ && (index(purposes, " test ") || index(purposes, " " $2 " ")) { print $1 }' "$list")
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	echo "setup: this is not a Debian-like system; please install what these Debian packages hold," >&2

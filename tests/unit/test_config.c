@@ -58,7 +58,8 @@ static void defaults(void **state)
 	assert_int_equal(f.c.irqchip, IRQCHIP_SPLIT);
 	assert_int_equal(f.c.mem, 64);
 	assert_int_equal(f.c.timeout, 300);
-	assert_false(f.c.vid || f.c.trace || f.c.poweroff);
+	assert_int_equal(f.c.vid, CONFIG_VID_NOT_GIVEN);
+	assert_false(f.c.trace || f.c.poweroff);
 	assert_true(!f.c.l0[0] && !f.c.only[0] && !f.c.guest[0] && !f.c.cmdline[0]);
 	assert_true(!f.c.modules && !f.c.seed && !f.c.first);
 }
@@ -74,7 +75,8 @@ static void every_word_has_its_effect(void **state)
 	       "module=/boot/initrd seed=0xFFFFffffFFFFffff mem=3072 timeout=86400 trace poweroff first=4294967295");
 	assert_int_equal(f.c.rule, IRQ_RULE_STASH);
 	assert_int_equal(f.c.irqchip, IRQCHIP_USER);
-	assert_true(f.c.vid && f.c.trace && f.c.poweroff);
+	assert_int_equal(f.c.vid, CONFIG_VID_ON);
+	assert_true(f.c.trace && f.c.poweroff);
 	assert_string_equal(f.c.l0, "bochs-vmx");
 	assert_string_equal(f.c.only, "storm*");
 	assert_string_equal(f.c.guest, "\\intack\\memtest.elf");
@@ -111,7 +113,7 @@ static void load_options_win_over_the_file(void **state)
 	accept(&f, CONFIG_FILE, "rule=legacy vid=on seed=1 trace");
 	accept(&f, CONFIG_LOAD_OPTIONS, "rule=boundary vid=off");
 	assert_int_equal(f.c.rule, IRQ_RULE_BOUNDARY);
-	assert_false(f.c.vid);
+	assert_int_equal(f.c.vid, CONFIG_VID_OFF);
 	assert_true(f.c.seed == 1 && f.c.trace);
 }
 
@@ -423,6 +425,33 @@ static void long_file_is_refused(void **state)
 	assert_int_equal(config_text_from_file(data, sizeof(data), out), E_NOMEM);
 }
 
+static void vid_that_is_not_given_is_what_the_cpu_can(void **state)
+{
+	static const struct {
+		const char *text;
+		bool cpu_has_vid;
+		const char *vid;
+	} cases[] = {
+		{ "", true, "on" },
+		{ "", false, "off" },
+		{ "irqchip=user", true, "off" },
+		{ "irqchip=user", false, "off" },
+		/* What is given stays, whether the CPU can or not: that is an error of its own. */
+		{ "vid=off", true, "off" },
+		{ "vid=on", false, "on" },
+		{ "vid=on irqchip=user", true, "on" },
+	};
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		start(&f);
+		accept(&f, CONFIG_FILE, cases[i].text);
+		config_choose_vid(&f.c, cases[i].cpu_has_vid);
+		assert_string_equal(config_vid_name(f.c.vid), cases[i].vid);
+	}
+}
+
 static void suite_gets_the_words_it_shares(void **state)
 {
 	struct fixture f;
@@ -430,6 +459,7 @@ static void suite_gets_the_words_it_shares(void **state)
 
 	(void)state;
 	start(&f);
+	config_choose_vid(&f.c, false);
 	assert_int_equal(config_suite_cmdline(&f.c, line, sizeof(line)), strlen("rule=rearm irqchip=split vid=off seed=0"));
 	assert_string_equal(line, "rule=rearm irqchip=split vid=off seed=0");
 	accept(&f, CONFIG_FILE, "rule=legacy irqchip=user vid=on l0=kvm only=storm* seed=9 first=3 mem=8 trace");
@@ -469,6 +499,7 @@ int main(void)
 		cmocka_unit_test(file_is_read_in_three_encodings),
 		cmocka_unit_test(binary_file_is_not_text),
 		cmocka_unit_test(long_file_is_refused),
+		cmocka_unit_test(vid_that_is_not_given_is_what_the_cpu_can),
 		cmocka_unit_test(suite_gets_the_words_it_shares),
 	};
 

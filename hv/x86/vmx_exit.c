@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * A VMX exit in the common form.
+ * Knows nothing of what is done about it. */
+#include "core/vcpu.h"
+#include "x86.h"
+#include "x86/vmx.h"
+
+/* The event whose delivery was cut short. Software interrupts, INT3 and INTO are not passed on: RIP still points at the
+ * instruction, and it runs again, so that the CPU needs no instruction length from us. */
+static void translate_vectoring(struct vmx *x, struct event *e)
+{
+	uint32_t info = (uint32_t)vmcs_read(x, VMCS_IDT_VECTORING_INFO);
+
+	if (!(info & INTR_INFO_VALID))
+		return;
+	e->vector = INTR_INFO_VECTOR(info);
+	e->has_error = info & INTR_INFO_ERROR_VALID;
+	e->error = e->has_error ? (uint32_t)vmcs_read(x, VMCS_IDT_VECTORING_ERROR) : 0;
+	switch (INTR_INFO_TYPE(info)) {
+	case INTR_TYPE_EXTINT:
+		e->type = EVENT_INTR;
+		break;
+	case INTR_TYPE_NMI:
+		e->type = EVENT_NMI;
+		break;
+	case INTR_TYPE_EXCEPTION:
+		e->type = EVENT_EXCEPTION;
+		break;
+	default:
+		e->type = EVENT_SOFT;
+	}
+}
+
+/* SDM v3, "Architectural State Before a VM Exit", on an NMI that was cut short: "virtual-NMI blocking is in effect before the VM
+ * exit commences". It goes in again, and "Bit 3 (blocking by NMI) must be 0" for that. An IRET that was cut short has ended
+ * the blocking already, and runs again: "The VMM should set bit 3 (blocking by NMI) in the interruptibility-state field"
+ * then ("Resuming Guest Software after Handling an Exception"). */
+static void fix_nmi_blocking(struct vmx *x, const struct event *vectoring, bool unblocked)
+{
+	uint64_t blocking = INTERRUPTIBILITY_NMI;
+
+	if (vectoring->type == EVENT_NMI)
+		vmx_set_state(x, STATE_INTERRUPTIBILITY, vmx_state(x, STATE_INTERRUPTIBILITY) & ~blocking);
+	else if (vectoring->type == EVENT_NONE && unblocked)
+		vmx_set_state(x, STATE_INTERRUPTIBILITY, vmx_state(x, STATE_INTERRUPTIBILITY) | blocking);
+}
+
+static void translate_io(struct vmx *x, struct hvm_exit *out)
+{
+	uint64_t info = vmcs_read(x, VMCS_EXIT_QUALIFICATION);
+
+	out->kind = HVM_EXIT_IO;
+	out->insn_len = (uint8_t)vmcs_read(x, VMCS_EXIT_INSN_LEN);
+	out->io.port = IO_PORT(info);
+	out->io.size = IO_SIZE(info);
+	out->io.in = info & IO_IN;
+	out->io.string = info & IO_STRING;
+	out->io.rep = info & IO_REP;
+	out->io.addr_bytes = out->io.string ? INS_OUTS_ADDR_BYTES(vmcs_read(x, VMCS_EXIT_INSN_INFO)) : 0;
+}
+
+static void translate_npf(struct vmx *x, struct hvm_exit *out)
+{
+	const uint64_t translated = EPT_VIOLATION_LINEAR_VALID | EPT_VIOLATION_TRANSLATED;
+	uint64_t info = vmcs_read(x, VMCS_EXIT_QUALIFICATION);
+
+	out->kind = HVM_EXIT_NPF;
+	out->npf.gpa = GPA(vmcs_read(x, VMCS_GUEST_PHYSICAL_ADDR));
+	out->npf.write = info & EPT_VIOLATION_WRITE;
+	out->npf.fetch = info & EPT_VIOLATION_FETCH;
+	out->npf.walk = (info & translated) != translated;
+	translate_vectoring(x, &out->vectoring);
+	fix_nmi_blocking(x, &out->vectoring, info & EPT_VIOLATION_NMI_UNBLOCKING);
+}
+
+/* An access to the page at APIC_DEFAULT_PHYS that the CPU does not virtualize. It tells no address but the offset. */
+static void translate_apic_access(struct vmx *x, struct hvm_exit *out)
+{
+	uint64_t info = vmcs_read(x, VMCS_EXIT_QUALIFICATION);
+	uint64_t type = APIC_ACCESS_TYPE(info);
+
+	out->kind = HVM_EXIT_NPF;
+	out->npf.gpa = GPA(APIC_DEFAULT_PHYS + APIC_ACCESS_OFFSET(info));
+	out->npf.write = type == APIC_ACCESS_WRITE;
+	out->npf.fetch = type == APIC_ACCESS_FETCH;
+	out->npf.walk = type == APIC_ACCESS_PHYSICAL || type == APIC_ACCESS_PHYSICAL_DELIVERY;
+	translate_vectoring(x, &out->vectoring);
+	fix_nmi_blocking(x, &out->vectoring, false);
+}
+
+/* The exception bitmap is 0, so this is the machine's own NMI. It has been taken; but an exit leaves NMIs blocked until an
+ * IRET, which the handler must execute. */
+static void translate_exception(struct vmx *x, struct hvm_exit *out)
+{
+	uint32_t info = (uint32_t)vmcs_read(x, VMCS_EXIT_INTR_INFO);
+
+	out->kind = HVM_EXIT_UNKNOWN;
+	out->vendor_info[0] = info;
+	translate_vectoring(x, &out->vectoring);
+	if (INTR_INFO_TYPE(info) != INTR_TYPE_NMI)
+		return;
+	out->kind = HVM_EXIT_INTR;
+	int_nmi();
+}
+
+/* MOV to CR0 exits only when it changes a bit that is ours. The guest is to see it changed, and that is all: the shadow gets
+ * its bits, and the instruction runs again without an exit, for the CPU to do the rest: paging, EFER.LMA, the PDPTEs, the
+ * faults. CLTS and LMSW never touch bits that are ours. What the CPU would no longer see is a #GP: "setting the CD flag to 0
+ * when the NW flag is set to 1" (SDM v2, "MOV-Move to/from Control Registers"), and "a nonzero value to any of the upper 32
+ * bits" (SDM v3, "Control Registers"). */
+static enum hvm_exit_kind move_to_cr0(struct vmx *x, uint64_t val)
+{
+	if (((val & CR0_NW) && !(val & CR0_CD)) || (val & CR0_RESERVED))
+		return HVM_EXIT_GP;
+	x->cr0_shadow = val & x->cr0_mask;
+	vmcs_write(x, VMCS_CR0_READ_SHADOW, x->cr0_shadow);
+	return HVM_EXIT_NONE;
+}
+
+static enum hvm_exit_kind translate_cr(struct vcpu *v, struct vmx *x)
+{
+	enum { CR_0 = 0, CR_4 = 4 };
+	uint64_t info = vmcs_read(x, VMCS_EXIT_QUALIFICATION);
+	unsigned reg = (unsigned)CR_ACCESS_GPR(info);
+	uint64_t val;
+
+	if (CR_ACCESS_TYPE(info) != CR_ACCESS_MOV_TO)
+		return HVM_EXIT_UNKNOWN;
+	if (CR_ACCESS_NUMBER(info) == CR_4)
+		return HVM_EXIT_CR_WRITE;
+	if (CR_ACCESS_NUMBER(info) != CR_0)
+		return HVM_EXIT_UNKNOWN;
+	val = reg == RSP ? vmx_ops.get(v, HVM_RSP) : v->regs.gpr[reg];
+	if (vmx_ops.get(v, HVM_CS_MODE) != CS_64)
+		val = (uint32_t)val;
+	return move_to_cr0(x, val);
+}
+
+static enum hvm_exit_kind simple_kind(uint16_t reason)
+{
+	switch (reason) {
+	case EXIT_REASON_EXTERNAL_INTERRUPT:
+	case EXIT_REASON_PREEMPTION_TIMER:
+	case EXIT_REASON_INIT:
+		return HVM_EXIT_INTR;
+	case EXIT_REASON_INTERRUPT_WINDOW:
+		return HVM_EXIT_WINDOW;
+	case EXIT_REASON_NMI_WINDOW:
+		return HVM_EXIT_NMI_WINDOW;
+	case EXIT_REASON_HLT:
+		return HVM_EXIT_HLT;
+	case EXIT_REASON_CPUID:
+		return HVM_EXIT_CPUID;
+	case EXIT_REASON_RDMSR:
+		return HVM_EXIT_RDMSR;
+	case EXIT_REASON_WRMSR:
+		return HVM_EXIT_WRMSR;
+	case EXIT_REASON_TPR_BELOW_THRESHOLD:
+		return HVM_EXIT_TPR;
+	case EXIT_REASON_RDPMC:
+		return HVM_EXIT_GP;
+	case EXIT_REASON_INVD:
+	case EXIT_REASON_WBINVD:
+		return HVM_EXIT_NOP;
+	case EXIT_REASON_GETSEC:
+	case EXIT_REASON_RSM:
+	case EXIT_REASON_VMCALL:
+	case EXIT_REASON_VMCLEAR:
+	case EXIT_REASON_VMLAUNCH:
+	case EXIT_REASON_VMPTRLD:
+	case EXIT_REASON_VMPTRST:
+	case EXIT_REASON_VMREAD:
+	case EXIT_REASON_VMRESUME:
+	case EXIT_REASON_VMWRITE:
+	case EXIT_REASON_VMXOFF:
+	case EXIT_REASON_VMXON:
+	case EXIT_REASON_INVEPT:
+	case EXIT_REASON_INVVPID:
+	case EXIT_REASON_MONITOR:
+	case EXIT_REASON_MWAIT:
+	case EXIT_REASON_XSETBV:
+		return HVM_EXIT_UD;
+	case EXIT_REASON_TRIPLE_FAULT:
+		return HVM_EXIT_SHUTDOWN;
+	default:
+		return HVM_EXIT_UNKNOWN;
+	}
+}
+
+/* The exits that are finished by skipping the instruction; no other has a length. */
+static uint8_t skip_len(struct vmx *x, enum hvm_exit_kind kind)
+{
+	bool skips = kind == HVM_EXIT_HLT || kind == HVM_EXIT_CPUID || kind == HVM_EXIT_RDMSR ||
+		     kind == HVM_EXIT_WRMSR || kind == HVM_EXIT_NOP;
+
+	return skips ? (uint8_t)vmcs_read(x, VMCS_EXIT_INSN_LEN) : 0;
+}
+
+/* VMfail, or an exit that says so: the guest has not run. vmx_check.c knows why. */
+static bool translate_failure(struct vmx *x, struct hvm_exit *out)
+{
+	bool vmfail = x->entry != VMX_ENTERED;
+
+	if (!vmfail && !(out->vendor_code & EXIT_REASON_ENTRY_FAILURE))
+		return false;
+	out->kind = HVM_EXIT_FAIL_ENTRY;
+	if (vmfail) {
+		out->vendor_code = VMX_VENDOR_VMFAIL;
+		out->vendor_info[0] = x->entry == VMX_VMFAIL_VALID ? vmcs_read(x, VMCS_INSN_ERROR) : 0;
+	} else {
+		out->vendor_info[0] = out->vendor_code;
+		out->vendor_info[1] = vmcs_read(x, VMCS_EXIT_QUALIFICATION);
+	}
+	return true;
+}
+
+void vmx_translate_exit(struct vcpu *v, struct hvm_exit *out)
+{
+	struct vmx *x = v->hw;
+
+	out->insn_len = 0;
+	out->vendor_code = x->entry == VMX_ENTERED ? vmcs_read(x, VMCS_EXIT_REASON) : 0;
+	out->vendor_info[0] = out->vendor_info[1] = 0;
+	out->vectoring.type = EVENT_NONE;
+	if (translate_failure(x, out))
+		return;
+	switch (EXIT_REASON_BASIC(out->vendor_code)) {
+	case EXIT_REASON_EXCEPTION_NMI:
+		translate_exception(x, out);
+		return;
+	case EXIT_REASON_IO_INSTRUCTION:
+		translate_io(x, out);
+		return;
+	case EXIT_REASON_EPT_VIOLATION:
+		translate_npf(x, out);
+		return;
+	case EXIT_REASON_APIC_ACCESS:
+		translate_apic_access(x, out);
+		return;
+	case EXIT_REASON_VIRTUALIZED_EOI:
+		out->kind = HVM_EXIT_EOI;
+		out->eoi_vector = (uint8_t)vmcs_read(x, VMCS_EXIT_QUALIFICATION);
+		return;
+	case EXIT_REASON_APIC_WRITE:
+		out->kind = HVM_EXIT_APIC_WRITE;
+		out->apic_offset = (uint16_t)APIC_ACCESS_OFFSET(vmcs_read(x, VMCS_EXIT_QUALIFICATION));
+		return;
+	case EXIT_REASON_CR_ACCESS:
+		out->kind = translate_cr(v, x);
+		return;
+	default:
+		out->kind = simple_kind(EXIT_REASON_BASIC(out->vendor_code));
+	}
+	out->insn_len = skip_len(x, out->kind);
+}

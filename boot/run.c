@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "boot/bench.h"
 #include "core/vcpu.h"
 #include "status.h"
 #include "vmm/fmt.h"
@@ -181,6 +182,7 @@ static int run_guest(struct run *r, uint32_t first)
 			relay(r, r->vmm->line);
 	}
 	verdict(r);
+	bench_report(r->cpu, r->report);
 	cpu_fini(r->cpu);
 	return 0;
 }

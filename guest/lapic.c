@@ -106,6 +106,42 @@ static void cr8_holds(void)
 }
 SCENARIO_BOTH(lapic_cr8_holds, "cr8-holds-its-class", cr8_holds)
 
+/* MOV to CR8 is single-stepped, and lowers TPR so that a pending vector becomes deliverable: a hypervisor may well exit behind
+ * it.
+ * Intel SDM v3, "Priority Among Concurrent Events": traps on the previous instruction, "debug trap exceptions (TF flag set or
+ * data/I-O breakpoint)", come before maskable hardware interrupts. Must: #DB, then the vector, both at the boundary behind it. */
+#define TF_AND_IF 0x300
+SEQUENCE(seq_step_cr8,
+	"	mov $15, %eax\n"
+	"	mov %rax, %cr8\n"
+	"	xor %eax, %eax\n"
+	"	pushfq\n"
+	"	orq $" STR(TF_AND_IF) ", (%rsp)\n"
+	"	popfq\n"
+	"	mov %rax, %cr8\n"
+	SEQ_LABEL(step_cr8_next)
+	"	nop\n"
+	"	nop\n"
+	"	cli\n");
+extern const char step_cr8_next[];
+_Static_assert(TF_AND_IF == (RFLAGS_TF | RFLAGS_IF), "as the assembler takes it");
+
+static void end_step(struct frame *f)
+{
+	f->rflags &= ~RFLAGS_TF;
+}
+
+SCENARIO(lapic_cr8_step, .name = "lapic.cr8-single-step")
+{
+	on_vector(VEC_DB, end_step);
+	on_vector(V_MID, apic_handler);
+	apic_self_ipi(V_MID);
+	seq_step_cr8();
+	EXPECT_ARRIVAL(0, VEC_DB, step_cr8_next);
+	EXPECT_ARRIVAL(1, V_MID, step_cr8_next);
+	EXPECT_EQ(arrivals.count, 2);
+}
+
 static volatile uint32_t faults;
 
 static void skip_cr8_write(struct frame *f)

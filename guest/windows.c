@@ -466,3 +466,27 @@ SCENARIO(windows_shadow_mmio, .name = "windows.shadow-mmio")
 	EXPECT_ARRIVAL(0, vector, sti_mmio_next);
 	EXPECT_EQ(arrivals.count, 1);
 }
+
+/* An instruction in the shadow that is not emulated: its page is not there in the nested tables, so it exits and runs
+ * again, still in the shadow. SDM v2, "STI—Set Interrupt Flag": "The inhibition ends after [...] the execution of the next
+ * instruction." The window is armed for a CPU that has IF=1 already, and must open behind that instruction. */
+SEQUENCE(seq_sti_load,
+	"	lea sti_load_page(%rip), %rax\n"
+	"	sti\n"
+	"	mov (%rax), %ecx\n"
+	SEQ_LABEL(sti_load_next)
+	"	nop\n"
+	"	cli\n");
+extern const char sti_load_next[];
+extern uint8_t sti_load_page[PAGE_SIZE];
+uint8_t sti_load_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+SCENARIO(windows_shadow_page, .name = "windows.shadow-page-fault", .needs_lab = true)
+{
+	uint8_t vector = irq_pend();
+
+	lab_unmap(sti_load_page);
+	seq_sti_load();
+	EXPECT_ARRIVAL(0, vector, sti_load_next);
+	EXPECT_EQ(arrivals.count, 1);
+}

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * CR0 with PG and without PE, then with NW and without CD: #GP, says SDM v2, "MOV-Move to/from Control Registers". QEMU's TCG
- * checks neither, and paging without tables is a triple fault; the next entry may also refuse the state. Knows nothing else.
+ * checks neither, and paging without tables is a triple fault (docs/findings.md). Knows nothing else.
  *
- * Verdict: guest exit status 0
- * Verdict: the CPU refused the entry
- * Verdict: triple fault */
+ * Verdict on tcg-svm: triple fault
+ * Verdict: guest exit status 0 */
 #include "hostile.h"
 
 #define CR0_PG_ALONE 0x80000011

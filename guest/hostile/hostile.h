@@ -3,9 +3,9 @@
  * catch one, to print and to exit. Assembly only.
  * Knows nothing of what each guest is up to.
  *
- * Each guest is one file and one image. Its head names the end that it must get: lines ` * Verdict: TEXT`, where TEXT is
- * to be found in what the run reports; of several such lines one must be. ` * Timeout: short` marks those whose end is
- * the run's deadline. */
+ * Each guest is one file and one image. Its head names the end that it must get: ` * Verdict: TEXT`, where TEXT is to be
+ * found in what the run reports. ` * Verdict on PLATFORM: TEXT` goes before it where PLATFORM, a shell pattern, is L0.
+ * ` * Timeout: short` marks those whose end is the run's deadline. */
 #pragma once
 
 #define MULTIBOOT_HEADER_MAGIC 0x1badb002
@@ -157,4 +157,56 @@ guest:
 	\insn
 	EXIT 1
 caught:	EXIT 0
+.endm
+
+/* Back to real mode: what follows, up to REAL_MODE_END, is 16-bit code that runs at LOW, with the IVT at 0 and its stack
+ * below LOW. IN_LOW is where a label of it is then. Clobbers EAX, ECX, ESI, EDI. */
+#define CR0_PE_BIT 0
+#define DESC_CODE16 0x00009b000000ffff
+#define DESC_DATA16 0x000093000000ffff
+#define LOW 0x8000
+#define IVT_SIZE 0x400
+#define IN_LOW(label) (LOW + label - code16)
+.macro REAL_MODE
+	mov $code16, %esi
+	mov $LOW, %edi
+	mov $(code16_end - code16), %ecx
+	rep movsb
+	lidt ivt_pointer
+	lgdt gdt16_pointer
+	ljmp $SEL_CODE, $LOW
+	.data
+	.balign 8
+gdt16:	.quad 0, DESC_CODE16, DESC_DATA16
+gdt16_pointer:
+	.word . - gdt16 - 1
+	.long gdt16
+ivt_pointer:
+	.word IVT_SIZE - 1
+	.long 0
+	.text
+	.code16
+code16:	mov $SEL_DATA, %ax
+	mov %ax, %ds
+	mov %ax, %es
+	mov %ax, %ss
+	mov %cr0, %eax
+	btr $CR0_PE_BIT, %eax
+	mov %eax, %cr0
+	ljmp $0, $IN_LOW(.Lreal)
+.Lreal:	xor %ax, %ax
+	mov %ax, %ds
+	mov %ax, %ss
+	mov $LOW, %sp
+.endm
+
+.macro REAL_MODE_END
+code16_end:
+	.code32
+.endm
+
+/* Vector's handler, in real mode. */
+.macro CATCH16 vector, handler
+	movw $IN_LOW(\handler), \vector * 4
+	movw $0, \vector * 4 + 2
 .endm

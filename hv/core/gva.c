@@ -61,18 +61,18 @@ static int walk_32(const struct vcpu *v, uint64_t cr3, uint64_t linear, gpa_t *o
 
 int vcpu_translate(const struct vcpu *v, uint64_t linear, gpa_t *out)
 {
-	uint64_t cr3 = v->ops->get(v, HVM_CR3);
-	uint64_t cr4 = v->ops->get(v, HVM_CR4);
 	const int pml4_shift = 39, pdpt_shift = 30;
+	uint64_t cr3;
 
 	if (!(v->ops->get(v, HVM_CR0) & CR0_PG)) {
 		*out = GPA(linear & MASK(31, 0));
 		return 0;
 	}
+	cr3 = v->ops->get(v, HVM_CR3);
 	if (v->ops->get(v, HVM_EFER) & EFER_LMA)
 		return walk_long(v, cr3, linear, pml4_shift, out);
 	linear &= MASK(31, 0);
-	if (cr4 & CR4_PAE) {
+	if (v->ops->get(v, HVM_CR4) & CR4_PAE) {
 		uint64_t pdpt = (cr3 & MASK(31, 5)) + PT_INDEX(linear, pdpt_shift) * sizeof(uint64_t);
 		uint64_t pdpte = read_pte(v, pdpt, sizeof(pdpte));
 

@@ -84,7 +84,7 @@ static enum hvm_vid vid_mode(const struct vcpu *v)
 {
 	uint64_t base = v->lapic.base;
 
-	if (!v->vid_wanted || !(base & APIC_BASE_EN) || !(v->lapic.svr & APIC_SVR_ENABLE))
+	if (!v->vid_wanted || v->vid_held || !(base & APIC_BASE_EN) || !(v->lapic.svr & APIC_SVR_ENABLE))
 		return HVM_VID_OFF;
 	if (base & APIC_BASE_EXTD)
 		return HVM_VID_X2APIC;

@@ -56,6 +56,7 @@ struct vcpu {
 	struct vcpu_run run;
 	struct events ev;
 	bool vid_wanted;
+	bool vid_held;        /* by the backend: software delivers for now, as where KVM inhibits APICv */
 	enum hvm_vid vid;     /* as the backend was told: V of the rule */
 	struct lapic lapic;   /* split mode; in the other its page still holds the TPR that CR8 shows */
 	struct ram ram;

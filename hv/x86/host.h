@@ -8,6 +8,7 @@
 #include <stdnoreturn.h>
 
 #include "types.h"
+#include "x86/host_nmi.h"
 #include "x86/insn.h"
 #include "x86/lapic_hw.h"
 
@@ -85,6 +86,7 @@ struct host {
 	} seen;
 	bool has_svm;
 	struct lapic_hw lapic;
+	struct host_nmi nmi;
 	struct host_saved saved;
 	alignas(16) uint64_t gdt[5];
 	alignas(16) struct host_tss tss;

@@ -155,6 +155,7 @@ static void exception(struct host *h, struct host_frame *f)
 {
 	if (f->vector == VEC_NMI) {
 		h->seen.nmi++;
+		host_nmi_rearm(&h->nmi);
 		return;
 	}
 	/* We never step ourselves. But on Bochs an instruction of the guest that is stepped and exits (SVM) leaves its trap

@@ -45,8 +45,6 @@ _Static_assert(offsetof(struct hvm_regs, gpr[RDI]) == 0x38, "svm_enter.S");
 _Static_assert(offsetof(struct hvm_regs, gpr[R15]) == 0x78, "svm_enter.S");
 _Static_assert(offsetof(struct vcpu, regs) == 0, "svm_enter.S");
 
-void svm_vmrun(struct hvm_regs *regs, uint64_t vmcb_pa, uint64_t shadow);
-
 static bool is_tcg(void)
 {
 	static const char name[] = "TCGTCGTCGTCG";
@@ -157,6 +155,12 @@ int svm_init(struct svm *s, struct host *host, struct page_pool *pool)
 	host_use_ist(host, false);
 	vmsave(HPA((uintptr_t)s->host_vmcb));
 	vmload(HPA((uintptr_t)s->vmcb));
+	if (svm_find_quirks(s, pool)) {
+		svm_fini(s);
+		return E_NOMEM;
+	}
+	if (s->quirks.deaf_while_if_clear)
+		host_nmi_start(&host->nmi, &host->lapic);
 	return 0;
 }
 
@@ -164,6 +168,7 @@ void svm_fini(struct svm *s)
 {
 	if (!s->host_vmcb || !s->hsave)
 		return;
+	host_nmi_stop(&s->host->nmi);
 	vmload(HPA((uintptr_t)s->host_vmcb));
 	host_use_ist(s->host, true);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
@@ -172,6 +177,21 @@ void svm_fini(struct svm *s)
 static struct svm *svm_of(const struct vcpu *v)
 {
 	return v->hw;
+}
+
+static bool svm_shadow(const struct vcpu *v)
+{
+	return svm_of(v)->vmcb->control.int_state & INT_STATE_SHADOW;
+}
+
+static bool svm_if_flag(const struct vcpu *v)
+{
+	return svm_of(v)->vmcb->save.rflags & RFLAGS_IF;
+}
+
+static bool svm_intr_allowed(const struct vcpu *v)
+{
+	return svm_if_flag(v) && !svm_shadow(v);
 }
 
 static void vmrun(struct vcpu *v, struct svm *s)
@@ -210,41 +230,51 @@ static void vmrun_in_two_steps(struct vcpu *v, struct svm *s)
 		vmrun(v, s);
 }
 
+/* Where VINTR does not see a window that is open already, we look ourselves: an interrupt to ourselves that waits already
+ * ends the entry at the first boundary without a shadow. True if that is why the guest left. */
+static bool must_look(const struct svm *s)
+{
+	return s->quirks.misses_open_window && s->window && (s->vmcb->save.rflags & RFLAGS_IF);
+}
+
+static bool vmrun_to_look(struct vcpu *v, struct svm *s)
+{
+	uint64_t timer = s->host->seen.timer;
+
+	host_self_ipi(s->host);
+	vmrun(v, s);
+	if (s->vmcb->control.exitcode == VMEXIT_INTR)
+		return s->host->seen.timer == timer;
+	host_take_interrupts(s->host); /* ours, before it ends the next entry */
+	return false;
+}
+
 static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct hvm_exit *out)
 {
 	struct svm *s = svm_of(v);
+	bool looked = false;
 
 	svm_nmi_before_entry(s, &immediate);
 	if (deadline < v->now + MIN_RUN)
 		deadline = v->now + MIN_RUN;
 	host_timer_arm(s->host, deadline);
-	if (!immediate && needs_two_steps(s)) {
+	if (immediate) {
+		host_self_ipi(s->host);
+		vmrun(v, s);
+	} else if (needs_two_steps(s)) {
 		vmrun_in_two_steps(v, s);
+	} else if (must_look(s)) {
+		looked = vmrun_to_look(v, s);
 	} else {
-		if (immediate)
-			host_self_ipi(s->host);
 		vmrun(v, s);
 	}
 	svm_translate_exit(s, out);
+	if (looked)
+		out->kind = svm_intr_allowed(v) ? HVM_EXIT_WINDOW : HVM_EXIT_NONE;
 	svm_nmi_after_exit(s, out);
 	if (out->kind == HVM_EXIT_WINDOW)
-		svm_ops.intr_window(v, false);
+		svm_open_window(s, false);
 	out->now = host_now(s->host);
-}
-
-static bool svm_shadow(const struct vcpu *v)
-{
-	return svm_of(v)->vmcb->control.int_state & INT_STATE_SHADOW;
-}
-
-static bool svm_if_flag(const struct vcpu *v)
-{
-	return svm_of(v)->vmcb->save.rflags & RFLAGS_IF;
-}
-
-static bool svm_intr_allowed(const struct vcpu *v)
-{
-	return svm_if_flag(v) && !svm_shadow(v);
 }
 
 static void svm_inject(struct vcpu *v, const struct event *e)
@@ -253,7 +283,10 @@ static void svm_inject(struct vcpu *v, const struct event *e)
 					 [EVENT_NMI] = EVENT_TYPE_NMI,
 					 [EVENT_EXCEPTION] = EVENT_TYPE_EXEPT };
 	struct svm *s = svm_of(v);
-	uint64_t inj = EVENT_VALID | EVENT_TYPE_FIELD(types[e->type]) | e->vector;
+	/* While an injected NMI is handled Bochs holds off the host's own, which are the way out of a guest with IF=0. Blocking
+	 * is software's business anyway, and nothing else tells the two types apart. */
+	bool as_intr = e->type == EVENT_NMI && s->quirks.deaf_while_if_clear;
+	uint64_t inj = EVENT_VALID | EVENT_TYPE_FIELD(as_intr ? EVENT_TYPE_INTR : types[e->type]) | e->vector;
 
 	if (e->has_error)
 		inj |= EVENT_ERROR_VALID | EVENT_ERROR_FIELD(e->error);
@@ -266,9 +299,8 @@ static void svm_inject(struct vcpu *v, const struct event *e)
  * Intercept": it "is taken just before a guest takes a virtual interrupt". V_IGN_TPR: the priority must be "greater than
  * the value in V_TPR" otherwise (APM v2, "Injecting Virtual (INTR) Interrupts"), and a TPR of 15 must not close a window
  * that LINT0's ExtINT does not care about. */
-static void svm_intr_window(struct vcpu *v, bool open)
+void svm_open_window(struct svm *s, bool open)
 {
-	struct svm *s = svm_of(v);
 	struct vmcb_control *c = &s->vmcb->control;
 	const uint32_t request = INT_CTL_V_IRQ | INT_CTL_V_IGN_TPR | INT_CTL_V_INTR_PRIO(INT_CTL_PRIO_MAX);
 
@@ -283,6 +315,11 @@ static void svm_intr_window(struct vcpu *v, bool open)
 		c->int_ctl &= ~request;
 		c->intercept_1 &= ~INTERCEPT_VINTR;
 	}
+}
+
+static void svm_intr_window(struct vcpu *v, bool open)
+{
+	svm_open_window(svm_of(v), open);
 }
 
 static void svm_skip(struct vcpu *v, uint8_t len)

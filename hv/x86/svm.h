@@ -27,6 +27,10 @@ struct svm {
 	struct nested nested;
 	struct svm_caps caps;
 	bool window;
+	struct {
+		bool misses_open_window;  /* VINTR is looked at only when IF becomes 1 */
+		bool deaf_while_if_clear; /* a guest entered with IF=0 is not interrupted until IF becomes 1 */
+	} quirks;
 	/* NMI blocking in software: from the injection until the IRET has retired. */
 	struct {
 		bool masked;
@@ -49,6 +53,11 @@ extern const struct hvm_ops svm_ops;
 
 /* svm_exit.c: the vendor's exit in the common form. */
 void svm_translate_exit(struct svm *s, struct hvm_exit *out);
+/* svm.c */
+void svm_vmrun(struct hvm_regs *regs, uint64_t vmcb_pa, uint64_t shadow);
+void svm_open_window(struct svm *s, bool open);
+/* svm_quirks.c: before the first entry. E_NOMEM. */
+int svm_find_quirks(struct svm *s, struct page_pool *pool);
 /* svm_nmi.c */
 bool svm_nmi_allowed(const struct vcpu *v);
 void svm_nmi_window(struct vcpu *v, bool open);

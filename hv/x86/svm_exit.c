@@ -32,7 +32,7 @@ static void translate_vectoring(const struct svm *s, struct event *e)
 	e->error = e->has_error ? EVENT_ERROR(info) : 0;
 	switch (within_instruction(s) ? EVENT_TYPE_SOFT : EVENT_TYPE(info)) {
 	case EVENT_TYPE_INTR:
-		e->type = EVENT_INTR;
+		e->type = s->quirks.deaf_while_if_clear && e->vector == VEC_NMI ? EVENT_NMI : EVENT_INTR;
 		break;
 	case EVENT_TYPE_NMI:
 		e->type = EVENT_NMI;

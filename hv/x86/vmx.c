@@ -230,8 +230,12 @@ static void vmenter(struct vcpu *v, struct vmx *x)
 static void count_accesses(struct vmx *x)
 {
 #ifdef VMCS_COUNT
-	x->count[x->kind].reads += x->now.reads;
-	x->count[x->kind].writes += x->now.writes;
+	struct vmcs_count *c = &x->count[x->kind];
+
+	c->reads += x->now.reads;
+	c->writes += x->now.writes;
+	c->least_reads = c->exits > 1 ? min_u64(c->least_reads, x->now.reads) : x->now.reads;
+	c->least_writes = c->exits > 1 ? min_u64(c->least_writes, x->now.writes) : x->now.writes;
 	x->now = (struct vmcs_count){ 0 };
 #else
 	(void)x;

@@ -34,9 +34,9 @@ enum vmx_entry { VMX_ENTERED, VMX_VMFAIL_INVALID, VMX_VMFAIL_VALID };
 /* hvm_exit.vendor_code is the exit reason, or this: there was no exit. */
 #define VMX_VENDOR_VMFAIL BIT64(32)
 
-/* VMREADs and VMWRITEs between two exits of the guest, by the kind of the first. */
+/* VMREADs and VMWRITEs between two exits of the guest, by the kind of the first: all of them, and the fewest. */
 struct vmcs_count {
-	uint64_t exits, reads, writes;
+	uint64_t exits, reads, writes, least_reads, least_writes;
 };
 
 /* Guest state that is read no more than once between an exit and the next entry. */
@@ -65,7 +65,6 @@ struct vmx {
 	bool on, launched;
 	bool invept;            /* before the next entry */
 	bool bochs;             /* its deviations apply (docs/findings.md) */
-	bool vid_held;          /* taken from the vcpu while a page is missing */
 	uint64_t pages_missing; /* RAM that was mapped and is not any more */
 	uint64_t host_cr0, host_cr4; /* as they were */
 	uint64_t host_rsp;      /* what the field holds; vmx_enter.S keeps it */

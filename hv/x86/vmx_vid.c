@@ -128,21 +128,16 @@ void vmx_vid_page_mapped(struct vcpu *v)
 {
 	struct vmx *x = vmx_of(v);
 
-	if (!x->pages_missing || --x->pages_missing)
-		return;
-	if (!x->vid_held)
-		return;
-	x->vid_held = false;
-	v->vid_wanted = true;
-	vmx_set_eoi_exits(v, v->eoi_exits); /* nobody has told us in between */
+	if (x->pages_missing && !--x->pages_missing)
+		v->vid_held = false;
 }
 
 void vmx_vid_page_unmapped(struct vcpu *v)
 {
 	struct vmx *x = vmx_of(v);
 
-	if (!x->bochs || x->pages_missing++)
+	if (!x->bochs)
 		return;
-	x->vid_held = v->vid_wanted;
-	v->vid_wanted = false;
+	x->pages_missing++;
+	v->vid_held = true;
 }

@@ -173,7 +173,7 @@ cppcheck:
 	@cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,performance,portability --inline-suppr \
 		--suppressions-list=tests/lint/cppcheck --error-exitcode=1 -j 2 -Iinclude -Ihv -I. hv boot guest
 shellcheck:
-	@shellcheck -x -P tests/run $(wildcard tests/*/*.sh tests/run/l0/*.sh) .ci/run
+	@shellcheck -x -P tests/run $(wildcard tests/*/*.sh tests/run/*/*.sh tests/run/compare/columns/*.sh) .ci/run
 
 # The decoder against Zydis. FUZZ: seconds.
 FUZZ ?= 20

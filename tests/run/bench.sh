@@ -8,12 +8,14 @@ cd "$(dirname "$0")/../.." || exit 2
 O=${O:-build}
 MAKE=${MAKE:-make}
 
+mkdir -p "$O"
 "$MAKE" -s O="$O/bench" CFLAGS=-DVMCS_COUNT SETUP=skip all >"$O/bench.log" 2>&1 || {
 	tail -n 20 "$O/bench.log" >&2
 	exit 2
 }
-log=$O/bench/report
-O=$O/bench L0=${L0:-bochs-vmx} GUEST=$O/bench/bench.elf NAME=bench tests/run/run.sh >"$log"
+export O=$O/bench L0=${L0:-bochs-vmx} NAME=bench
+log=$O/report
+GUEST=$O/bench.elf tests/run/run.sh >"$log"
 status=$?
 grep -E '^# (bench|intack: (rule|bench|error))' "$log"
 exit "$status"

@@ -34,6 +34,7 @@
 #define TSS_LIMIT 0x67
 #define TPR_CLASS(tpr) GET_FIELD(7, 4, tpr)
 #define TPR_SUBCLASS(tpr) GET_FIELD(3, 0, tpr)
+#define DELIVERY_FAULTS (BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF))
 /* The guest gets at least this long between a pending deadline and the next exit for it. Less, and a timer shorter than
  * an entry would keep the guest from ever running. */
 #define MIN_RUN (20 * NSEC_PER_USEC)
@@ -272,6 +273,8 @@ static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct 
 	if (looked)
 		out->kind = svm_intr_allowed(v) ? HVM_EXIT_WINDOW : HVM_EXIT_NONE;
 	svm_nmi_after_exit(s, out);
+	if (s->quirks.dies_of_shutdown)
+		s->vmcb->control.intercept_exceptions = BIT(VEC_DF);
 	if (out->kind == HVM_EXIT_WINDOW)
 		svm_open_window(s, false);
 	out->now = host_now(s->host);
@@ -293,6 +296,9 @@ static void svm_inject(struct vcpu *v, const struct event *e)
 	s->vmcb->control.eventinj = inj;
 	if (e->type == EVENT_NMI)
 		svm_nmi_injected(s);
+	/* So that no third exception is raised: it exits, and that it is a shutdown is found out by others. */
+	if (s->quirks.dies_of_shutdown && e->type == EVENT_EXCEPTION && e->vector == VEC_DF)
+		s->vmcb->control.intercept_exceptions |= DELIVERY_FAULTS;
 }
 
 /* A dummy virtual interrupt that is never delivered, because its interception comes first. APM v2, "Virtual Interrupt

@@ -30,6 +30,7 @@ struct svm {
 	struct {
 		bool misses_open_window;  /* VINTR is looked at only when IF becomes 1 */
 		bool deaf_while_if_clear; /* a guest entered with IF=0 is not interrupted until IF becomes 1 */
+		bool dies_of_shutdown;    /* a triple fault ends the emulator, intercepted or not */
 	} quirks;
 	/* NMI blocking in software: from the injection until the IRET has retired. */
 	struct {

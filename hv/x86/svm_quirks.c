@@ -44,13 +44,18 @@ static bool is_deaf_while_if_clear(struct svm *s)
 int svm_find_quirks(struct svm *s, struct page_pool *pool)
 {
 	uint8_t *page = page_alloc(pool);
+	gpa_t gpa = GPA(s->vmcb->save.rip);
 
-	if (!page || nested_map(&s->nested, GPA(s->vmcb->save.rip), HPA((uintptr_t)page)))
+	if (!page || nested_map(&s->nested, gpa, HPA((uintptr_t)page)))
 		return E_NOMEM;
 	*page = INSN_HLT;
 	s->quirks.misses_open_window = misses_open_window(s);
 	s->quirks.deaf_while_if_clear = is_deaf_while_if_clear(s);
-	nested_unmap(&s->nested, GPA(s->vmcb->save.rip));
+	/* Bochs again, and not to be tried: version 2.7 would end. */
+	s->quirks.dies_of_shutdown = s->quirks.deaf_while_if_clear;
+	if (s->quirks.dies_of_shutdown)
+		s->vmcb->control.intercept_exceptions = BIT(VEC_DF);
+	nested_unmap(&s->nested, gpa);
 	s->vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ALL;
 	return 0;
 }

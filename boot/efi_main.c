@@ -198,12 +198,15 @@ static int prepare(struct app *a)
 static int run(struct app *a)
 {
 	const struct config *c = &a->config;
+	const char *posted = "";
 
 	cpu_probe(&a->env.cpu);
 	config_choose_vid(&a->config, cpu_has_vid(&a->env.cpu));
+	if (c->vid == CONFIG_VID_ON)
+		posted = cpu_has_posting(&a->env.cpu) ? " posted=on" : " posted=off";
 	report_printf(&a->report,
-		      "# intack: rule=%s irqchip=%s vid=%s cpu=%s l0=%s mem=%u seed=%lu tsc_khz=%lu lapic_khz=%lu\n",
-		      config_rule_name(c->rule), config_irqchip_name(c->irqchip), config_vid_name(c->vid),
+		      "# intack: rule=%s irqchip=%s vid=%s%s cpu=%s l0=%s mem=%u seed=%lu tsc_khz=%lu lapic_khz=%lu\n",
+		      config_rule_name(c->rule), config_irqchip_name(c->irqchip), config_vid_name(c->vid), posted,
 		      cpu_name(&a->env.cpu), c->l0[0] ? c->l0 : "unknown", c->mem, c->seed, a->env.clock.tsc_khz,
 		      a->env.clock.lapic_khz);
 	return intack_run(&a->env, &a->report);

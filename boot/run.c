@@ -24,6 +24,7 @@ struct run {
 	struct ktap *ktap;
 	uint64_t deadline;
 	struct vcpu_stats total;
+	uint64_t posted;
 };
 
 static void *alloc(struct page_pool *pool, size_t size)
@@ -80,6 +81,7 @@ static void init_guest(struct run *r, const struct mb_entry *entry)
 	const struct vcpu_config vc = { .rule = env->config->rule,
 					.mode = env->config->irqchip,
 					.vid = env->config->vid == CONFIG_VID_ON,
+					.post = cpu_has_posting(&env->cpu),
 					.ram = { env->ram, env->ram_size },
 					.tsc_mult = r->host->mult,
 					.tsc0 = r->host->tsc0,
@@ -153,7 +155,8 @@ static int init_cpu(struct run *r)
 {
 	const struct intack_env *env = r->env;
 	bool vid = env->config->vid == CONFIG_VID_ON;
-	int err = cpu_init(r->cpu, &env->cpu, r->host, env->pages, r->vcpu->lapic.page, vid);
+	struct lapic *l = &r->vcpu->lapic;
+	int err = cpu_init(r->cpu, &env->cpu, r->host, env->pages, l->page, &l->posted, vid);
 
 	if (err == E_NOMEM)
 		report_error(r->report, "out of memory: nested page tables");
@@ -206,6 +209,7 @@ static void add_stats(struct run *r)
 
 	for (size_t i = 0; i < sizeof(r->total) / sizeof(*to); i++)
 		to[i] += from[i];
+	r->posted += r->vcpu->posted;
 }
 
 static int run_guests(struct run *r)
@@ -234,9 +238,9 @@ static enum emulator_status conclude(struct run *r)
 
 	report_printf(r->report,
 		      "# intack: exits=%lu user_exits=%lu window_exits=%lu preempt_exits=%lu extint=%lu lapic=%lu nmi=%lu "
-		      "reinjected=%lu delivery_faults=%lu ms=%llu\n",
+		      "reinjected=%lu delivery_faults=%lu posted=%lu ms=%llu\n",
 		      s->exits, s->user_exits, s->window_exits, s->preempt_exits, s->extint, s->lapic, s->nmi, s->reinjected,
-		      s->delivery_faults, r->vmm->now / NSEC_PER_MSEC);
+		      s->delivery_faults, r->posted, r->vmm->now / NSEC_PER_MSEC);
 	if (end->end == RUN_END_EXIT)
 		report_printf(r->report, "# intack: guest exit status %u\n", end->exit_status);
 	if (ktap) {

@@ -133,6 +133,29 @@ SCENARIO(ioapic_edge, .name = "ioapic.edge-once-per-rise", .needs_lab = true)
 	EXPECT(!remote_irr(PIN_A));
 }
 
+/* With IF=1 it comes without anything else having to happen first, whoever delivers it: software, the CPU out of IRR, or the CPU out
+ * of the posted-interrupt descriptor, which on Bochs takes one more instruction. */
+SEQUENCE_IO(seq_edge_if1,
+	"	sti\n"
+	"	nop\n"
+	"	out %ax, %dx\n"
+	SEQ_LABEL(edge_if1_next)
+	"	nop\n"
+	"	nop\n"
+	"	nop\n"
+	"	cli\n");
+extern const char edge_if1_next[];
+
+SCENARIO(ioapic_edge_if1, .name = "ioapic.edge-if1", .needs_lab = true)
+{
+	const uint64_t one = 1; /* the length of NOP */
+
+	route(PIN_A, VECTOR_A, 0, finish);
+	seq_edge_if1(LAB_IOAPIC_UP, PIN_A);
+	EXPECT_EQ(arrivals_of(VECTOR_A), 1);
+	EXPECT(arrivals.log[0].rip - (uint64_t)edge_if1_next <= one);
+}
+
 /* The line is gone again when IF opens.
  * An edge is a message once the local APIC has it: unlike at the 8259 nothing withdraws it. Must: delivered. */
 SCENARIO(ioapic_edge_kept, .name = "ioapic.edge-not-withdrawn", .needs_lab = true)

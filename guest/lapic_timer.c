@@ -27,7 +27,7 @@ static void prepare(uint32_t lvt, uint32_t divide)
 	apic_write(APIC_LVT_TIMER, lvt);
 }
 
-/* Counts per ms times 2^20, over some ms. */
+/* Counts per ms times 2^20, over some ms; never too few: a CPU that is away meanwhile makes them more. */
 static uint64_t count_rate(uint32_t divide)
 {
 	uint64_t begin, spent;
@@ -35,11 +35,11 @@ static uint64_t count_rate(uint32_t divide)
 
 	prepare(LVT_ONESHOT | APIC_LVT_MASKED, divide);
 	apic_write(APIC_TIMER_INITIAL, INITIAL_MAX);
-	begin = rdtsc();
 	count = current_count();
+	begin = rdtsc();
 	spin_ms(LAPIC_SOME_MS);
-	count -= current_count();
 	spent = rdtsc() - begin;
+	count -= current_count();
 	apic_write(APIC_TIMER_INITIAL, 0);
 	if (!count)
 		fail("", "the current count does not move");

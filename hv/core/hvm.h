@@ -131,6 +131,9 @@ struct hvm_ops {
 	void (*set_vid_status)(struct vcpu *v, uint8_t rvi, uint8_t svi);
 	/* Vectors whose EOI exits. */
 	void (*set_eoi_exits)(struct vcpu *v, const uint64_t bitmap[4]);
+	/* Only where posting was asked for and is there: the notification of the LAPIC's posted-interrupt descriptor, which the
+	 * CPU is to process at the start of the entry that follows. false: it would do so too late, software is to. */
+	bool (*notify)(struct vcpu *v);
 	/* Nested translation of one page of RAM. E_NOMEM when the page pool is empty. */
 	int (*map)(struct vcpu *v, gpa_t gpa, hpa_t hpa);
 	void (*unmap)(struct vcpu *v, gpa_t gpa);

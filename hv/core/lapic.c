@@ -38,6 +38,14 @@ static void put_vector(struct lapic *l, uint32_t map, uint8_t v, bool in)
 	l->changed = true;
 }
 
+static int highest_posted(const struct lapic *l)
+{
+	for (int i = LAPIC_VECTORS / WORD_BITS - 1; i >= 0; i--)
+		if (l->posted.pir[i])
+			return i * WORD_BITS + fls64(l->posted.pir[i]);
+	return -1;
+}
+
 static int highest_vector(const struct lapic *l, uint32_t map)
 {
 	for (int i = LAPIC_VECTORS / WORD_BITS - 1; i >= 0; i--) {
@@ -55,6 +63,7 @@ static int highest_vector(const struct lapic *l, uint32_t map)
 void lapic_power_up(struct lapic *l)
 {
 	memset(l->page, 0, sizeof(l->page));
+	memset(&l->posted, 0, sizeof(l->posted));
 	l->changed = true;
 	l->id = l->reset_id;
 	l->svr = APIC_SVR_RESET;
@@ -126,8 +135,10 @@ int lapic_highest_isr(const struct lapic *l)
  * interrupts in the IRR and ISR registers are held and require masking or handling by the CPU." */
 int lapic_pending(const struct lapic *l)
 {
-	int vector = lapic_highest_irr(l);
+	int vector = lapic_highest_irr(l), posted = highest_posted(l);
 
+	if (posted > vector)
+		vector = posted;
 	if (!lapic_is_enabled(l) || vector < 0 || CLASS(vector) <= CLASS(lapic_ppr(l)))
 		return -1;
 	return vector;
@@ -327,14 +338,61 @@ bool lapic_matches(const struct lapic *l, uint32_t dest, bool logical)
 
 /* Messages of devices have 8-bit destinations: their broadcast stays one when the APIC is in x2APIC mode, as in KVM
  * (KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK off). IPIs do not come this way. */
-bool lapic_deliver(struct lapic *l, const struct apic_msg *msg)
+static bool message_reaches(const struct lapic *l, const struct apic_msg *msg)
 {
 	bool broadcast = lapic_is_x2apic(l) && msg->dest == DEST_BROADCAST_XAPIC;
 
-	if (!broadcast && !lapic_matches(l, msg->dest, msg->dest_logical))
+	return broadcast || lapic_matches(l, msg->dest, msg->dest_logical);
+}
+
+bool lapic_deliver(struct lapic *l, const struct apic_msg *msg)
+{
+	if (!message_reaches(l, msg))
 		return false;
 	receive(l, msg->delivery_mode, msg->vector, msg->level);
 	return true;
+}
+
+/* What accept_fixed() would let into IRR, edge-triggered. */
+static bool may_post(const struct lapic *l, const struct apic_msg *msg)
+{
+	bool fixed = msg->delivery_mode == APIC_DM_FIXED || msg->delivery_mode == APIC_DM_LOWEST;
+
+	return fixed && !msg->level && msg->vector >= APIC_FIRST_VALID_VECTOR && (l->svr & APIC_SVR_ENABLE);
+}
+
+/* SDM v3, "Posted-Interrupt Processing": the CPU reads PIR only after "The processor clears the outstanding-notification
+ * bit". TMR is no business of its: a vector that was level-triggered the last time is to lose its bit here. */
+bool lapic_post(struct lapic *l, const struct apic_msg *msg)
+{
+	uint8_t v = msg->vector;
+
+	if (!may_post(l, msg))
+		return lapic_deliver(l, msg);
+	if (!message_reaches(l, msg))
+		return false;
+	if (lapic_get(l, APIC_TMR + v / WORD_BITS * APIC_REG_STRIDE) & BIT(v % WORD_BITS))
+		put_vector(l, APIC_TMR, v, false);
+	l->posted.pir[v / WORD_BITS] |= BIT(v % WORD_BITS);
+	l->posted.notification |= POSTED_OUTSTANDING;
+	return true;
+}
+
+bool lapic_has_posted(const struct lapic *l)
+{
+	return l->posted.notification & POSTED_OUTSTANDING;
+}
+
+void lapic_take_posted(struct lapic *l)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(l->posted.pir); i++) {
+		uint32_t irr = APIC_IRR + i * APIC_REG_STRIDE;
+
+		lapic_set(l, irr, lapic_get(l, irr) | l->posted.pir[i]);
+		l->posted.pir[i] = 0;
+	}
+	l->posted.notification &= ~POSTED_OUTSTANDING;
+	l->changed = true;
 }
 
 static bool ipi_reaches_self(const struct lapic *l, uint64_t icr)

@@ -13,6 +13,14 @@
 #define LAPIC_VERSION 0x14
 #define LAPIC_MAX_LVT 5 /* six entries, 0..5 */
 
+/* SDM v3, "Format of Posted-Interrupt Descriptor". It is to be 64-byte aligned; Bochs 3.0 refuses all but a page's start. */
+struct posted_desc {
+	uint32_t pir[LAPIC_VECTORS / 32]; /* posted-interrupt requests: one bit a vector */
+	uint32_t notification;            /* bit 0: outstanding notification */
+	uint32_t available[7];            /* "Software and other agents may use these bits" */
+};
+#define POSTED_OUTSTANDING 1u
+
 enum lapic_lvt { LVT_TIMER, LVT_THERMAL, LVT_PERFMON, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
 
 struct lapic {
@@ -20,6 +28,8 @@ struct lapic {
 	 * ICR live here and nowhere else: with virtual-interrupt delivery the CPU changes them and does not tell. Of all
 	 * others this is the copy that the CPU gives the guest; ours are below. */
 	_Alignas(LAPIC_SIZE) uint32_t page[LAPIC_WORDS];
+	/* Messages that the CPU is to move into IRR by itself. The rest of its page is ours. */
+	_Alignas(LAPIC_SIZE) struct posted_desc posted;
 	bool changed;           /* software has changed IRR or ISR since it was last cleared */
 	uint64_t base;          /* IA32_APIC_BASE */
 	uint32_t id;            /* xAPIC: bits 31:24 of the register; kept here as the plain ID */
@@ -48,9 +58,9 @@ void lapic_reset(struct lapic *l, uint32_t id, bool bsp);
 
 /* P of the rule: APICBASE.EN=0, or LVT0 unmasked in ExtINT mode. SVR is not consulted. */
 bool lapic_accepts_extint(const struct lapic *l);
-/* Highest vector in IRR whose class is above PPR's, -1 if none or the APIC is globally disabled. Changes nothing. */
+/* Highest vector in IRR or posted whose class is above PPR's, -1 if none or the APIC is globally disabled. Changes nothing. */
 int lapic_pending(const struct lapic *l);
-/* Highest vector in IRR whatever PPR says, -1 if none. */
+/* Highest vector in IRR whatever PPR says, -1 if none; one that is posted is not there yet. */
 int lapic_highest_irr(const struct lapic *l);
 /* Highest vector in ISR, -1 if none. */
 int lapic_highest_isr(const struct lapic *l);
@@ -61,6 +71,12 @@ void lapic_accept(struct lapic *l, uint8_t vector);
  * matched. SMI, INIT, SIPI and ExtINT messages match and do nothing: there is no SMM, the only CPU is not to be reset
  * under the guest's feet, and KVM drops ExtINT messages too. */
 bool lapic_deliver(struct lapic *l, const struct apic_msg *msg);
+/* The same, but an edge-triggered vector goes into the posted-interrupt descriptor instead of into IRR. */
+bool lapic_post(struct lapic *l, const struct apic_msg *msg);
+/* Whether the CPU has yet to process the descriptor. */
+bool lapic_has_posted(const struct lapic *l);
+/* Software does it: from the descriptor into IRR. */
+void lapic_take_posted(struct lapic *l);
 /* Whether a destination, as wide as the mode's own (8 or 32 bits), names this APIC. */
 bool lapic_matches(const struct lapic *l, uint32_t dest, bool logical);
 /* LINT0 wired to the 8259 (user irqchip only: the split contract has no such wire). Fixed and NMI modes act;

@@ -25,6 +25,7 @@ void vcpu_init(struct vcpu *v, const struct hvm_ops *ops, void *hw, const struct
 	v->rule = cfg->rule;
 	v->mode = cfg->mode;
 	v->vid_wanted = cfg->vid && cfg->mode == IRQCHIP_SPLIT;
+	v->post_wanted = v->vid_wanted && cfg->post;
 	v->ram = cfg->ram;
 	v->trace = cfg->trace;
 	v->tsc = (struct tsc_clock){ .mult = cfg->tsc_mult, .tsc0 = cfg->tsc0 };
@@ -91,18 +92,49 @@ static enum hvm_vid vid_mode(const struct vcpu *v)
 	return (base & APIC_BASE_ADDR) == APIC_DEFAULT_PHYS ? HVM_VID_XAPIC : HVM_VID_OFF;
 }
 
-/* The CPU works on IRR and ISR in the LAPIC's page itself; what it cannot know is what we have changed there. */
 static void load_vid(struct vcpu *v)
 {
 	enum hvm_vid vid = vid_mode(v);
-	int rvi, svi;
 
 	if (vid != v->vid) {
 		v->vid = vid;
 		v->ops->set_vid(v, vid);
 		v->lapic.changed = true;
 	}
-	if (vid == HVM_VID_OFF || !v->lapic.changed)
+	/* Software is to inject out of IRR. */
+	if (vid == HVM_VID_OFF && lapic_has_posted(&v->lapic))
+		lapic_take_posted(&v->lapic);
+}
+
+/* Behind injection: the backend may want to know what the entry carries. A virtual interrupt that the entry recognizes comes before
+ * the notification, which is an external interrupt: with something in IRR already, a higher vector would come second, and the same
+ * one twice. Returns whether the CPU has been notified. */
+static bool load_posted(struct vcpu *v)
+{
+	if (!lapic_has_posted(&v->lapic))
+		return false;
+	if (lapic_highest_irr(&v->lapic) < 0 && v->ops->notify(v))
+		return true;
+	lapic_take_posted(&v->lapic);
+	return false;
+}
+
+/* What the exit came before: from here on whoever looks at the LAPIC finds it there. The notification that is still on its way
+ * will find nothing, which is no harm. */
+static void store_posted(struct vcpu *v, bool notified)
+{
+	if (lapic_has_posted(&v->lapic))
+		lapic_take_posted(&v->lapic);
+	else
+		v->posted += notified;
+}
+
+/* The CPU works on IRR and ISR in the LAPIC's page itself; what it cannot know is what we have changed there. */
+static void load_vid_status(struct vcpu *v)
+{
+	int rvi, svi;
+
+	if (v->vid == HVM_VID_OFF || !v->lapic.changed)
 		return;
 	v->lapic.changed = false;
 	rvi = lapic_highest_irr(&v->lapic);
@@ -204,15 +236,18 @@ static bool livelocked(struct vcpu *v, const struct hvm_exit *x)
 static bool enter_guest(struct vcpu *v)
 {
 	struct hvm_exit x;
-	bool at_once;
+	bool at_once, notified;
 
 	load_vid(v);
 	at_once = vcpu_inject(v);
+	notified = load_posted(v);
+	load_vid_status(v);
 	load_tpr(v);
 	trace_add(v->trace, TRACE_kvm_entry, v->trace ? v->ops->get(v, HVM_RIP) : 0, v->ev.handed);
 	v->ops->enter(v, next_deadline(v), at_once, &x);
 	v->stats.exits++;
 	v->exit_counts[x.kind]++;
+	store_posted(v, notified);
 	store_cr8(v);
 	advance(v, x.now);
 	trace_add(v->trace, TRACE_kvm_exit, x.kind, v->trace ? v->ops->get(v, HVM_RIP) : 0);
@@ -309,7 +344,10 @@ static int vcpu_native_signal_msi(void *h, const struct apic_msg *msg)
 	if (v->mode == IRQCHIP_USER)
 		return E_NXIO;
 	trace_add(v->trace, TRACE_kvm_msi_set_irq, msg->vector, msg->delivery_mode);
-	lapic_deliver(&v->lapic, msg);
+	if (v->post_wanted && v->vid != HVM_VID_OFF)
+		lapic_post(&v->lapic, msg);
+	else
+		lapic_deliver(&v->lapic, msg);
 	return 0;
 }
 

@@ -56,6 +56,7 @@ struct vcpu {
 	struct vcpu_run run;
 	struct events ev;
 	bool vid_wanted;
+	bool post_wanted;     /* messages are posted while VID is on */
 	bool vid_held;        /* by the backend: software delivers for now, as where KVM inhibits APICv */
 	enum hvm_vid vid;     /* as the backend was told: V of the rule */
 	struct lapic lapic;   /* split mode; in the other its page still holds the TPR that CR8 shows */
@@ -84,6 +85,7 @@ struct vcpu {
 	uint64_t pat, misc_enable;
 	struct vcpu_stats stats;
 	uint64_t exit_counts[HVM_EXITS];
+	uint64_t posted;      /* notifications that the CPU processed, with no exit and no software */
 	struct trace *trace;  /* NULL: off */
 };
 
@@ -91,6 +93,7 @@ struct vcpu_config {
 	enum irq_rule rule;
 	enum irqchip_mode mode;
 	bool vid;          /* deliver by virtual-interrupt delivery where the mode and the guest's LAPIC allow it */
+	bool post;         /* with vid: by posted interrupts, if the message is an edge */
 	struct ram ram;
 	uint64_t tsc_mult; /* struct tsc_clock */
 	uint64_t tsc0;

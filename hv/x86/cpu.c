@@ -29,12 +29,13 @@ void cpu_probe(struct cpu_caps *out)
 		svm_probe(&out->svm);
 }
 
-int cpu_init(struct cpu *c, const struct cpu_caps *caps, struct host *host, struct page_pool *pool, void *apic_page, bool vid)
+int cpu_init(struct cpu *c, const struct cpu_caps *caps, struct host *host, struct page_pool *pool, void *apic_page,
+	     void *posted, bool vid)
 {
 	c->vendor = caps->vendor;
 	switch (c->vendor) {
 	case CPU_VMX:
-		return vmx_init(&c->vmx, host, pool, apic_page, vid);
+		return vmx_init(&c->vmx, host, pool, apic_page, posted, vid);
 	case CPU_SVM:
 		break;
 	}

@@ -31,12 +31,15 @@ void cpu_probe(struct cpu_caps *out);
 const char *cpu_missing(const struct cpu_caps *caps, bool vid);
 /* Pure. */
 bool cpu_has_vid(const struct cpu_caps *caps);
+/* Pure. */
+bool cpu_has_posting(const struct cpu_caps *caps);
 /* "vmx", "svm", or "none". Pure. */
 const char *cpu_name(const struct cpu_caps *caps);
 
-/* Between host_takeover() and host_giveback(). apic_page and vid as vmx_init(). E_NOMEM, E_NODEV, E_EXIST: as the
+/* Between host_takeover() and host_giveback(). apic_page, posted and vid as vmx_init(). E_NOMEM, E_NODEV, E_EXIST: as the
  * backends'. After an error there is nothing to end. */
-int cpu_init(struct cpu *c, const struct cpu_caps *caps, struct host *host, struct page_pool *pool, void *apic_page, bool vid);
+int cpu_init(struct cpu *c, const struct cpu_caps *caps, struct host *host, struct page_pool *pool, void *apic_page,
+	     void *posted, bool vid);
 void cpu_fini(struct cpu *c);
 /* What vcpu_init() takes. */
 const struct hvm_ops *cpu_ops(const struct cpu *c);

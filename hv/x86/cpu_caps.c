@@ -27,6 +27,11 @@ bool cpu_has_vid(const struct cpu_caps *c)
 	return !cpu_missing(c, true);
 }
 
+bool cpu_has_posting(const struct cpu_caps *c)
+{
+	return c->vendor == CPU_VMX && vmx_has_posting(&c->vmx);
+}
+
 const char *cpu_name(const struct cpu_caps *c)
 {
 	if (has_neither(c))

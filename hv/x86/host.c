@@ -26,6 +26,7 @@
 #define PROBE_DELAY (100 * NSEC_PER_USEC)
 #define PROBE_LIMIT NSEC_PER_SEC
 #define DRAIN_ROUNDS 1000
+#define POST_POLLS 1000 /* the self-IPI arrives long before */
 
 /* "Segment Selectors", "Segment Descriptors", "TSS Descriptor in 64-Bit Mode" */
 #define SELECTOR_INDEX MASK(15, 3)
@@ -215,7 +216,8 @@ static void drain_lapic(struct host *h)
 	lapic_hw_write(&h->lapic, APIC_TIMER_INITIAL, 0);
 	for (unsigned round = 0; round < DRAIN_ROUNDS; round++) {
 		host_take_interrupts(h);
-		if (!lapic_hw_pending(&h->lapic, HOST_TIMER_VECTOR) && !lapic_hw_pending(&h->lapic, HOST_KICK_VECTOR))
+		if (!lapic_hw_pending(&h->lapic, HOST_TIMER_VECTOR) && !lapic_hw_pending(&h->lapic, HOST_KICK_VECTOR) &&
+		    !lapic_hw_pending(&h->lapic, HOST_POST_VECTOR))
 			return;
 	}
 }
@@ -351,4 +353,11 @@ void host_halt_until(struct host *h, uint64_t deadline)
 void host_self_ipi(struct host *h)
 {
 	lapic_hw_self_ipi(&h->lapic, HOST_KICK_VECTOR);
+}
+
+void host_self_post(struct host *h)
+{
+	lapic_hw_self_ipi(&h->lapic, HOST_POST_VECTOR);
+	for (unsigned polls = 0; polls < POST_POLLS && !lapic_hw_pending(&h->lapic, HOST_POST_VECTOR);)
+		polls++;
 }

@@ -21,6 +21,7 @@
  * own devices stays in IRR for the whole run and is delivered to the firmware's IDT after host_giveback(). */
 #define HOST_TIMER_VECTOR 0xf0
 #define HOST_KICK_VECTOR 0xf1
+#define HOST_POST_VECTOR 0xf2 /* the notification of posted interrupts */
 #define HOST_SPURIOUS_VECTOR 0xff
 #define HOST_TPR 0xe0
 
@@ -82,7 +83,7 @@ struct host {
 	uint64_t armed;          /* the time that the timer is set to, TIME_NEVER if it does not run */
 	/* Interrupts that the hypervisor itself has taken. */
 	struct {
-		uint64_t timer, kick, nmi, other, spurious;
+		uint64_t timer, kick, post, nmi, other, spurious;
 	} seen;
 	bool has_svm;
 	struct lapic_hw lapic;
@@ -118,6 +119,10 @@ void host_take_interrupts(struct host *h);
 void host_halt_until(struct host *h, uint64_t deadline);
 /* HOST_KICK_VECTOR to ourselves: the next VM entry exits at once. */
 void host_self_ipi(struct host *h);
+/* HOST_POST_VECTOR to ourselves, and it has arrived: the next VM entry finds it pending. */
+void host_self_post(struct host *h);
+/* An interrupt that a VM exit has acknowledged: what its handler would do. */
+void host_dispatch(struct host *h, uint8_t vector);
 
 /* For MSRs that this CPU may lack, between takeover and giveback. E_NODEV: #GP. */
 int host_rdmsr_safe(uint32_t index, uint64_t *v);

@@ -172,15 +172,9 @@ static void exception(struct host *h, struct host_frame *f)
 	panic_at(f);
 }
 
-void host_interrupt(struct host_frame *f)
+void host_dispatch(struct host *h, uint8_t vector)
 {
-	struct host *h = current_host;
-
-	if (f->vector < FIRST_INTERRUPT) {
-		exception(h, f);
-		return;
-	}
-	switch (f->vector) {
+	switch (vector) {
 	case HOST_SPURIOUS_VECTOR:
 		/* "the handler for this vector should return without an EOI" (SDM v3, "Spurious Interrupt") */
 		h->seen.spurious++;
@@ -192,6 +186,9 @@ void host_interrupt(struct host_frame *f)
 	case HOST_KICK_VECTOR:
 		h->seen.kick++;
 		break;
+	case HOST_POST_VECTOR: /* the exit came before the CPU processed it: software has */
+		h->seen.post++;
+		break;
 	default:
 		/* Only a firmware interrupt of our own priority class gets here. It is acknowledged, else it would
 		 * block our timer; its device asks again or the firmware polls it. */
@@ -199,6 +196,16 @@ void host_interrupt(struct host_frame *f)
 		break;
 	}
 	lapic_hw_write(&h->lapic, APIC_EOI, 0);
+}
+
+void host_interrupt(struct host_frame *f)
+{
+	struct host *h = current_host;
+
+	if (f->vector < FIRST_INTERRUPT)
+		exception(h, f);
+	else
+		host_dispatch(h, (uint8_t)f->vector);
 }
 
 int host_rdmsr_safe(uint32_t index, uint64_t *v)

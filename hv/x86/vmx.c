@@ -141,7 +141,7 @@ static int alloc_pages(struct vmx *x, struct page_pool *pool)
 	return 0;
 }
 
-int vmx_init(struct vmx *x, struct host *host, struct page_pool *pool, void *apic_page, bool vid)
+int vmx_init(struct vmx *x, struct host *host, struct page_pool *pool, void *apic_page, void *posted, bool vid)
 {
 	hpa_t vmcs;
 	int err;
@@ -153,6 +153,7 @@ int vmx_init(struct vmx *x, struct host *host, struct page_pool *pool, void *api
 	vmx_probe(&x->caps);
 	if (vmx_missing(&x->caps, vid))
 		return E_NODEV;
+	x->posted = vid && vmx_has_posting(&x->caps) ? posted : NULL;
 	x->bochs = VMX_BASIC_REVISION(x->caps.basic) == VMX_REVISION_BOCHS;
 	err = alloc_pages(x, pool);
 	if (err)
@@ -214,6 +215,7 @@ static void load_control(struct vmx *x, enum vmcs_field field, struct vmx_contro
 
 static void vmenter(struct vcpu *v, struct vmx *x)
 {
+	load_control(x, VMCS_PIN_CTLS, &x->pin);
 	load_control(x, VMCS_PROC_CTLS, &x->proc);
 	load_control(x, VMCS_PROC_CTLS2, &x->proc2);
 	load_control(x, VMCS_TPR_THRESHOLD, &x->tpr_threshold);
@@ -267,7 +269,10 @@ static void vmx_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct 
 	count_exit(x, out->kind);
 	switch (out->vendor_code) {
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
-		host_take_interrupts(x->host);
+		if (x->posted)
+			vmx_take_acknowledged(x);
+		else
+			host_take_interrupts(x->host);
 		break;
 	case EXIT_REASON_INTERRUPT_WINDOW:
 		x->state.open = true;
@@ -571,6 +576,7 @@ const struct hvm_ops vmx_ops = {
 	.set_vid = vmx_set_vid,
 	.set_vid_status = vmx_set_vid_status,
 	.set_eoi_exits = vmx_set_eoi_exits,
+	.notify = vmx_notify,
 	.map = vmx_map,
 	.unmap = vmx_unmap,
 	.halt = vmx_halt,

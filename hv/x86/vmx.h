@@ -27,6 +27,8 @@ void vmx_probe(struct vmx_caps *out);
 const char *vmx_missing(const struct vmx_caps *caps, bool vid);
 /* Whether this CPU can deliver virtual interrupts: vmx_missing(caps, true) is NULL. Pure. */
 bool vmx_has_vid(const struct vmx_caps *caps);
+/* Whether it processes posted interrupts besides. Pure. */
+bool vmx_has_posting(const struct vmx_caps *caps);
 
 /* What vmx_vmenter() answers. */
 enum vmx_entry { VMX_ENTERED, VMX_VMFAIL_INVALID, VMX_VMFAIL_VALID };
@@ -57,6 +59,7 @@ struct vmx {
 	void *vmxon, *vmcs;
 	uint8_t *msrpm, *iopm;
 	void *apic_page;
+	void *posted;           /* the posted-interrupt descriptor; NULL: the CPU processes none */
 	hpa_t apic_access;      /* the APIC-access page */
 	struct host *host;
 	struct nested nested;
@@ -78,7 +81,7 @@ struct vmx {
 	 * one that changes back not at all. */
 	struct vmx_control {
 		uint32_t want, is;
-	} proc, proc2, tpr_threshold;
+	} pin, proc, proc2, tpr_threshold;
 	/* Fields that only we write, so that nobody needs to read them. */
 	uint64_t cr0_mask, cr0_shadow, cr4_shadow, tsc_offset, eptp;
 	uint64_t eoi_exits[4];
@@ -95,8 +98,9 @@ struct vmx {
 };
 
 /* Between host_takeover() and host_giveback(). apic_page: the LAPIC's registers, page-aligned: the virtual-APIC page, which
- * holds TPR in any case. E_NOMEM; E_NODEV as vmx_missing(); E_EXIST: VMXON was refused, VMX operation is on already. */
-int vmx_init(struct vmx *x, struct host *host, struct page_pool *pool, void *apic_page, bool vid);
+ * holds TPR in any case. posted: the posted-interrupt descriptor, used where vmx_has_posting(). E_NOMEM; E_NODEV as
+ * vmx_missing(); E_EXIST: VMXON was refused, VMX operation is on already. */
+int vmx_init(struct vmx *x, struct host *host, struct page_pool *pool, void *apic_page, void *posted, bool vid);
 void vmx_fini(struct vmx *x);
 
 extern const struct hvm_ops vmx_ops;
@@ -140,6 +144,9 @@ void vmx_translate_exit(struct vcpu *v, struct hvm_exit *out);
 void vmx_set_vid(struct vcpu *v, enum hvm_vid vid);
 void vmx_set_vid_status(struct vcpu *v, uint8_t rvi, uint8_t svi);
 void vmx_set_eoi_exits(struct vcpu *v, const uint64_t bitmap[4]);
+bool vmx_notify(struct vcpu *v);
+/* An exit for an interrupt of the host's that has acknowledged it. */
+void vmx_take_acknowledged(struct vmx *x);
 /* A page of RAM has come or gone. */
 void vmx_vid_page_mapped(struct vcpu *v);
 void vmx_vid_page_unmapped(struct vcpu *v);

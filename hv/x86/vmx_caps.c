@@ -138,3 +138,11 @@ bool vmx_has_vid(const struct vmx_caps *c)
 {
 	return !vmx_missing(c, true);
 }
+
+/* SDM v3, "VM-Execution Control Fields" of the checks on VMX controls: with "process posted interrupts" 1, "The
+ * "virtual-interrupt delivery" VM-execution control is 1" and "The "acknowledge interrupt on exit" VM-exit control is 1". */
+bool vmx_has_posting(const struct vmx_caps *c)
+{
+	return vmx_has_vid(c) && (VMX_ALLOWED_1(c->pin) & PIN_POSTED_INTERRUPTS) &&
+	       (VMX_ALLOWED_1(c->exit) & VM_EXIT_ACK_INTERRUPT);
+}

@@ -44,11 +44,12 @@ static void init_control(struct vmx *x)
 	uint32_t exit = VM_EXIT_SAVE_DEBUG | VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_SAVE_PAT | VM_EXIT_LOAD_PAT |
 			VM_EXIT_SAVE_EFER | VM_EXIT_LOAD_EFER | VM_EXIT_SAVE_PREEMPTION_TIMER;
 	uint32_t entry = VM_ENTRY_LOAD_DEBUG | VM_ENTRY_LOAD_PAT | VM_ENTRY_LOAD_EFER;
+	uint32_t ack = x->posted ? VM_EXIT_ACK_INTERRUPT : 0;
 	const struct field fields[] = {
 		{ VMCS_PIN_CTLS, allowed(c->pin, pin) },
 		{ VMCS_PROC_CTLS, allowed(c->proc, proc) },
 		{ VMCS_PROC_CTLS2, allowed(c->proc2, proc2) },
-		{ VMCS_EXIT_CTLS, allowed(c->exit, exit) },
+		{ VMCS_EXIT_CTLS, allowed(c->exit, exit | ack) },
 		/* Written once. IA-32e mode guest follows EFER.LMA by itself: with unrestricted guest each exit stores it. */
 		{ VMCS_ENTRY_CTLS, allowed(c->entry, entry) },
 		{ VMCS_IO_BITMAP_A, (uintptr_t)x->iopm },
@@ -72,6 +73,7 @@ static void init_control(struct vmx *x)
 		{ VMCS_CR4_READ_SHADOW, x->cr4_shadow },
 	};
 
+	x->pin.want = x->pin.is = allowed(c->pin, pin);
 	x->proc.want = x->proc.is = allowed(c->proc, proc);
 	x->proc2.want = x->proc2.is = allowed(c->proc2, proc2);
 	write_fields(x, fields, ARRAY_SIZE(fields));
@@ -90,6 +92,12 @@ static void init_vid_control(struct vmx *x)
 	};
 
 	write_fields(x, fields, ARRAY_SIZE(fields));
+}
+
+static void init_posting(struct vmx *x)
+{
+	vmcs_write(x, VMCS_POSTED_INTR_VECTOR, HOST_POST_VECTOR);
+	vmcs_write(x, VMCS_POSTED_INTR_DESC_ADDR, (uintptr_t)x->posted);
 }
 
 static void init_host(struct vmx *x)
@@ -181,6 +189,8 @@ void vmx_init_vmcs(struct vmx *x)
 	init_control(x);
 	if (x->vid)
 		init_vid_control(x);
+	if (x->posted)
+		init_posting(x);
 	init_host(x);
 	init_guest(x);
 }

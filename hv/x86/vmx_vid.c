@@ -97,6 +97,8 @@ void vmx_set_vid(struct vcpu *v, enum hvm_vid vid)
 	if (vid == HVM_VID_X2APIC)
 		now = both | PROC2_X2APIC_MODE;
 	x->proc2.want = (x->proc2.want & ~PROC2_VID) | now;
+	if (x->posted)
+		x->pin.want = (x->pin.want & ~PIN_POSTED_INTERRUPTS) | (now ? PIN_POSTED_INTERRUPTS : 0);
 	if ((now ^ was) & PROC2_X2APIC_MODE)
 		set_x2apic_msrs(x, vid != HVM_VID_X2APIC);
 	if ((now ^ was) & PROC2_APIC_ACCESSES)
@@ -122,6 +124,29 @@ void vmx_set_eoi_exits(struct vcpu *v, const uint64_t bitmap[4])
 		x->eoi_exits[i] = bitmap[i];
 		vmcs_write(x, fields[i], bitmap[i]);
 	}
+}
+
+/* SDM v3, "Posted-Interrupt Processing": it takes the place of the exit for an external interrupt, and so it asks neither for
+ * IF nor for a shadow. On Bochs an interrupt of the host's waits for both (docs/findings.md), and meanwhile the guest could
+ * read an IRR that lacks the vector. */
+bool vmx_notify(struct vcpu *v)
+{
+	struct vmx *x = vmx_of(v);
+
+	if (x->bochs && (v->ev.handed != EVENT_NONE || !vmx_ops.intr_allowed(v)))
+		return false;
+	host_self_post(x->host);
+	return true;
+}
+
+/* SDM v3, "VM-Exit Controls": with "acknowledge interrupt on exit" "the logical processor acknowledges the interrupt controller,
+ * acquiring the interrupt's vector. The vector is stored in the VM-exit interruption-information field". */
+void vmx_take_acknowledged(struct vmx *x)
+{
+	uint32_t info = (uint32_t)vmcs_read(x, VMCS_EXIT_INTR_INFO);
+
+	if (info & INTR_INFO_VALID)
+		host_dispatch(x->host, INTR_INFO_VECTOR(info));
 }
 
 void vmx_vid_page_mapped(struct vcpu *v)

@@ -102,7 +102,8 @@ static bool boundary(struct fake_cpu *f, uint64_t deadline, struct hvm_exit *out
 		out->kind = HVM_EXIT_NMI_WINDOW;
 		return true;
 	}
-	return window_opens(f, out) || fake_vid_deliver(f, out) || deadline_passed(f, deadline, out) || spurious_exit(f, out);
+	return window_opens(f, out) || fake_vid_deliver(f, out) || fake_vid_process_posted(f, out) ||
+	       deadline_passed(f, deadline, out) || spurious_exit(f, out);
 }
 
 /* A CPU that reports a window whatever the guest's state: the hardware half of a livelock. */
@@ -331,6 +332,7 @@ const struct hvm_ops fake_ops = {
 	.set_vid = fake_set_vid,
 	.set_vid_status = fake_set_vid_status,
 	.set_eoi_exits = fake_set_eoi_exits,
+	.notify = fake_notify,
 	.map = fake_map,
 	.unmap = fake_ops_unmap,
 	.halt = fake_halt,

@@ -157,6 +157,8 @@ struct fake_cpu {
 	enum hvm_vid vid;
 	uint8_t rvi, svi;
 	bool recognized;    /* a pending virtual interrupt */
+	bool has_post;      /* the tests say that software asked for it */
+	bool notified;      /* the notification of posted interrupts is pending */
 	uint64_t eoi_exits[4];
 	/* time, ns */
 	uint64_t clock;
@@ -234,12 +236,15 @@ enum fake_apic fake_vid_wrmsr(struct fake_cpu *f, uint32_t msr, uint64_t val, st
 void fake_vid_mov_cr8(struct fake_cpu *f, uint8_t cr8);
 /* At a VM entry: RVI and SVI must fit the page. */
 void fake_vid_entry(struct fake_cpu *f);
+/* At a boundary, behind the window and the virtual interrupt that is recognized already. true: an exit, or cut short. */
+bool fake_vid_process_posted(struct fake_cpu *f, struct hvm_exit *out);
 /* At a boundary. true: cut short, as fake_deliver(). */
 bool fake_vid_deliver(struct fake_cpu *f, struct hvm_exit *out);
 /* In the page, if that is where it lives. */
 uint8_t fake_tpr(struct fake_cpu *f);
 /* hvm_ops */
 void fake_set_vid(struct vcpu *v, enum hvm_vid vid);
+bool fake_notify(struct vcpu *v);
 void fake_set_vid_status(struct vcpu *v, uint8_t rvi, uint8_t svi);
 void fake_set_eoi_exits(struct vcpu *v, const uint64_t bitmap[4]);
 uint64_t fake_vid_status(struct fake_cpu *f);

@@ -124,6 +124,29 @@ bool fake_vid_deliver(struct fake_cpu *f, struct hvm_exit *out)
 	return false;
 }
 
+/* "Posted-Interrupt Processing". The notification is an interrupt of the host's: it needs no IF, and where nothing is processed
+ * it exits. */
+bool fake_vid_process_posted(struct fake_cpu *f, struct hvm_exit *out)
+{
+	struct posted_desc *d = &f->v->lapic.posted;
+
+	if (!f->notified)
+		return false;
+	f->notified = false;
+	if (f->vid == HVM_VID_OFF) {
+		out->kind = HVM_EXIT_INTR;
+		return true;
+	}
+	d->notification &= ~POSTED_OUTSTANDING;
+	for (uint32_t i = 0; i < MAP_WORDS; i++) {
+		*reg(f, APIC_IRR + i * REG_STRIDE) |= d->pir[i];
+		d->pir[i] = 0;
+	}
+	f->rvi = highest(f, APIC_IRR);
+	evaluate(f);
+	return fake_vid_deliver(f, out);
+}
+
 /* ---- the guest's accesses ---- */
 
 static enum fake_apic apic_write_exit(uint32_t offset, struct hvm_exit *out)
@@ -258,6 +281,18 @@ void fake_set_vid(struct vcpu *v, enum hvm_vid vid)
 	f->vid = vid;
 	f->rvi = (uint8_t)fake_random(f, FAKE_VECTORS); /* whatever was left there */
 	f->svi = (uint8_t)fake_random(f, FAKE_VECTORS);
+}
+
+/* One time in four it would come too late. */
+bool fake_notify(struct vcpu *v)
+{
+	const uint32_t late = 4;
+	struct fake_cpu *f = v->hw;
+
+	if (!f->has_post || f->vid == HVM_VID_OFF)
+		fake_violation(f, "a notification without virtual-interrupt delivery or posted interrupts");
+	f->notified = f->notified || fake_random(f, late);
+	return f->notified;
 }
 
 void fake_set_vid_status(struct vcpu *v, uint8_t rvi, uint8_t svi)

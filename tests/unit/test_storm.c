@@ -166,7 +166,7 @@ static void raise_msi(struct storm *s)
 	uint8_t vector = (uint8_t)(LAPIC_FIRST + fake_random(&s->r->f, LAPIC_VECTORS_USED));
 	const struct lapic *l = &s->r->v.lapic;
 
-	s->raised[vector] += !(l->page[(APIC_IRR + vector / 32 * 16) / 4] & BIT(vector % 32));
+	s->raised[vector] += !((l->page[(APIC_IRR + vector / 32 * 16) / 4] | l->posted.pir[vector / 32]) & BIT(vector % 32));
 	assert_int_equal(msi(s->r, vector), 0);
 }
 

@@ -85,6 +85,81 @@ static void a_user_irqchip_virtualizes_nothing(void **state)
 	}
 }
 
+/* ---- posted interrupts ---- */
+
+/* SDM v3, "Posted-Interrupt Processing": it ends with "The logical processor acquires ... RVI" and "evaluation of pending virtual
+ * interrupts", so that a message is delivered where one in IRR would be, and with IF=0 IRR has it. */
+static void a_posted_message_comes_where_any_comes(void **state)
+{
+	uint64_t by_cpu = 0, by_software = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed < 4 * SEEDS; seed += 2) {
+		struct rig *r = rig_mapped(IRQ_RULE_REARM, seed);
+
+		LOAD(r, OUT(RAISE, 1), READ(APIC_IRR + MSI_VECTOR / 32 * 16), OUT(RAISE, 1), STI, NOP, LABEL(0), NOP,
+		     OUT(EXIT, 1));
+		run_to(r, RAISE);
+		msi(r, MSI_VECTOR);
+		assert_true(lapic_has_posted(&r->v.lapic));
+		assert_int_equal(lapic_highest_irr(&r->v.lapic), -1);
+		assert_int_equal(lapic_pending(&r->v.lapic), MSI_VECTOR);
+		expect_read(r, BIT(MSI_VECTOR % 32));
+		assert_false(lapic_has_posted(&r->v.lapic));
+		by_cpu += r->v.posted;
+		by_software += !r->v.posted;
+		run_to(r, EXIT);
+		expect_virtual_at(r, MSI_VECTOR, 0);
+		expect_no_arrival(r);
+		rig_end(r);
+	}
+	assert_true(by_cpu && by_software);
+}
+
+/* SDM v3, "Interrupt Priority": a virtual interrupt ranks above the external interrupt that the notification is. What IRR holds
+ * must not go before a higher vector for that, nor what it holds already come again. */
+static void what_is_posted_neither_overtakes_nor_doubles(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed < 4 * SEEDS; seed += 2) {
+		struct rig *r = rig_mapped(IRQ_RULE_REARM, seed);
+
+		fake_gate(&r->f, MSI_HIGH, HANDLER_EOI, false);
+		LOAD(r, OUT(RAISE, 1), NOP, OUT(RAISE, 1), LABEL(2), STI, NOP, LABEL(0), NOP, OUT(EXIT, 1));
+		run_to(r, RAISE);
+		msi(r, MSI_VECTOR);
+		run_to(r, RAISE);
+		assert_int_equal(lapic_highest_irr(&r->v.lapic), MSI_VECTOR);
+		r->f.rflags |= RFLAGS_IF;
+		msi(r, MSI_VECTOR);
+		msi(r, MSI_HIGH);
+		run_to(r, EXIT);
+		expect_virtual_at(r, MSI_HIGH, 2);
+		expect_virtual_at(r, MSI_VECTOR, 2);
+		expect_no_arrival(r);
+		rig_end(r);
+	}
+}
+
+/* SDM v3, "EOI Virtualization" of a level is in TMR's and the EOI-exit bitmap's hands: those messages go into IRR. */
+static void levels_are_not_posted(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed < SEEDS; seed += 2) {
+		struct rig *r = rig_mapped(IRQ_RULE_REARM, seed);
+		const struct apic_msg level = { .vector = MSI_VECTOR, .level = true };
+
+		LOAD(r, STI, NOP, OUT(RAISE, 1), LABEL(0), NOP, OUT(EXIT, 1));
+		run_to(r, RAISE);
+		vcpu_native_api.signal_msi(&r->v, &level);
+		assert_false(lapic_has_posted(&r->v.lapic));
+		assert_int_equal(lapic_highest_irr(&r->v.lapic), MSI_VECTOR);
+		run_to(r, EXIT);
+		expect_virtual_at(r, MSI_VECTOR, 0);
+		rig_end(r);
+	}
+}
+
 /* ---- the rule ---- */
 
 /* Until the user half is asked: a vector is pending and it wants the window. */
@@ -387,6 +462,9 @@ int main(void)
 		cmocka_unit_test(a_self_ipi_and_its_eoi_do_not_exit),
 		cmocka_unit_test(a_halted_vcpu_wakes_by_a_vector),
 		cmocka_unit_test(a_user_irqchip_virtualizes_nothing),
+		cmocka_unit_test(a_posted_message_comes_where_any_comes),
+		cmocka_unit_test(what_is_posted_neither_overtakes_nor_doubles),
+		cmocka_unit_test(levels_are_not_posted),
 		cmocka_unit_test(legacy_livelocks),
 		cmocka_unit_test(the_other_rules_give_extint_first),
 		cmocka_unit_test(a_stash_that_waits_for_if_goes_first),

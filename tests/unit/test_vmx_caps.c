@@ -74,6 +74,24 @@ static void nothing_is_missing(void **state)
 	assert_true(vmx_has_vid(&c));
 }
 
+/* It is used where it is, and nobody misses it. */
+static void posted_interrupts_need_both_controls_and_vid(void **state)
+{
+	struct vmx_caps c = with_vid();
+
+	(void)state;
+	c.pin |= ALLOWED_1(PIN_POSTED_INTERRUPTS);
+	assert_false(vmx_has_posting(&c));
+	c.exit |= ALLOWED_1(VM_EXIT_ACK_INTERRUPT);
+	assert_true(vmx_has_posting(&c));
+	assert_null(vmx_missing(&c, true));
+	c.pin &= ~ALLOWED_1(PIN_POSTED_INTERRUPTS);
+	assert_false(vmx_has_posting(&c));
+	c.pin |= ALLOWED_1(PIN_POSTED_INTERRUPTS);
+	c.proc2 &= ~ALLOWED_1(PROC2_VIRTUAL_INTR_DELIVERY);
+	assert_false(vmx_has_posting(&c));
+}
+
 /* SDM v3, "Discovering Support for VMX": "If CPUID.1:ECX.VMX[bit 5] = 1, then VMX operation is supported." */
 static void without_vmx(void **state)
 {
@@ -307,6 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_missing),
+		cmocka_unit_test(posted_interrupts_need_both_controls_and_vid),
 		cmocka_unit_test(without_vmx),
 		cmocka_unit_test(locked_off_by_firmware),
 		cmocka_unit_test(not_locked_yet_can_be_enabled),

@@ -91,7 +91,7 @@ static inline void rig_gates(struct rig *r)
 static inline struct rig *rig_new(enum irq_rule rule, enum irqchip_mode mode, uint64_t seed)
 {
 	struct rig *r = aligned_alloc(_Alignof(struct rig), sizeof(*r));
-	struct vcpu_config cfg = { .rule = rule, .mode = mode, .vid = rig_vid, .tsc_mult = TSC_MULT };
+	struct vcpu_config cfg = { .rule = rule, .mode = mode, .vid = rig_vid, .post = seed % 2, .tsc_mult = TSC_MULT };
 
 	assert_non_null(r);
 	r->arrival = 0;
@@ -99,6 +99,7 @@ static inline struct rig *rig_new(enum irq_rule rule, enum irqchip_mode mode, ui
 	cfg.ram = (struct ram){ .base = r->f.ram, .size = FAKE_RAM_SIZE };
 	r->f.v = &r->v;
 	r->f.has_vid = rig_vid && mode == IRQCHIP_SPLIT;
+	r->f.has_post = r->f.has_vid && cfg.post;
 	vcpu_init(&r->v, &fake_ops, &r->f, &cfg);
 	vcpu_set_entry(&r->v, FAKE_CODE, 0, 0);
 	r->v.lapic.svr |= APIC_SVR_ENABLE;

@@ -38,8 +38,6 @@ static const enum vmcs_field state_fields[] = { [STATE_RIP] = VMCS_GUEST_RIP,
 						[STATE_PENDING_DEBUG] = VMCS_GUEST_PENDING_DEBUG };
 _Static_assert(ARRAY_SIZE(state_fields) == STATES, "each has a field");
 
-enum vmx_entry vmx_vmenter(struct hvm_regs *regs, uint64_t *host_rsp, bool launched);
-
 static void probe_controls(struct vmx_caps *out)
 {
 	bool exact = out->basic & VMX_BASIC_TRUE_CTLS;
@@ -167,6 +165,10 @@ int vmx_init(struct vmx *x, struct host *host, struct page_pool *pool, void *api
 	if (!vmclear(vmcs) || !vmptrld(vmcs))
 		host_panic("VMCLEAR or VMPTRLD refuses the VMCS at %#lx", vmcs.v);
 	vmx_init_vmcs(x);
+	if (x->bochs && vmx_unblock_nmi(x, pool)) {
+		vmx_fini(x);
+		return E_NOMEM;
+	}
 	init_unswitched();
 	vmx_timer_init(x);
 	x->invept = true;

@@ -136,6 +136,10 @@ void vmx_timer_arm(struct vmx *x, uint64_t deadline);
 /* Exits before the first instruction. */
 void vmx_timer_expire(struct vmx *x);
 void vmx_timer_stopped(struct vmx *x, uint64_t now, bool expired);
+/* vmx_enter.S */
+enum vmx_entry vmx_vmenter(struct hvm_regs *regs, uint64_t *host_rsp, bool launched);
+/* vmx_quirks.c: before the first entry. E_NOMEM. */
+int vmx_unblock_nmi(struct vmx *x, struct page_pool *pool);
 /* vmx_ctls.c: all fields as they are before the first entry. */
 void vmx_init_vmcs(struct vmx *x);
 /* vmx_exit.c: the vendor's exit in the common form. */

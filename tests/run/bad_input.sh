@@ -5,10 +5,10 @@
 # names what is wrong, returns the right status, gives all memory back and leaves the firmware at work.
 # Takes O, QEMU, OVMF_CODE and OVMF_VARS from the environment. Exit status: 0 all ok, 1 not, 2 the test bench itself.
 set -uo pipefail
+L0=tcg-svm
 # shellcheck source=tests/run/shell.sh
 . "$(dirname "$0")/shell.sh"
 
-success=0x0 load_error=0x1 invalid_parameter=0x2 unsupported=0x3 device_error=0x7 out_of_resources=0x9 not_found=0xE
 one="only=windows.raise-if1"
 passes='# Totals: pass:1 fail:0 xfail:0 skip:0 error:0'
 config_file='\intack\intack.cfg'
@@ -90,43 +90,6 @@ make_files() {
 	done
 }
 
-# Is there a line like this on the screen? Sets line.
-find_line() { # SCREEN PATTERN
-	local pattern=${2//\\/\\\\}
-	while IFS= read -r line; do
-		# shellcheck disable=SC2053 # a pattern is wanted
-		[[ $line != $pattern ]] || return 0
-	done <<<"$1"
-	return 1
-}
-
-check_case() { # NAME STATUS PATTERN
-	local screen status line
-	screen=$(shell_screen "$1")
-	status=$(shell_status "$1")
-	if [ -z "$status" ]; then
-		not_ok "$1" "the firmware did not come back"
-	elif ! find_line "$screen" "$3"; then
-		not_ok "$1" "status $status, but no line: $3"
-	elif [ "$status" != "$2" ]; then
-		not_ok "$1" "$line, but status $status instead of $2"
-	else
-		ok "$1" "$line [$status ${efi_name[$2]}]"
-	fi
-}
-
-check() { # NAME WHAT CONDITION...
-	if "${@:3}"; then
-		ok "$1" "$2"
-	else
-		not_ok "$1" "$2"
-	fi
-}
-
-error_pattern() { # TEXT
-	echo "# intack: error: $1"
-}
-
 # --- one boot for all that does not need a machine of its own --------------------------------------------------------------
 shell_begin bad-input
 make_files
@@ -135,8 +98,10 @@ all_sorts=("intack.efi $one trace" "intack.efi frobnicate" "intack.efi guest=/no
 	"intack.efi vid=on" "intack.efi mem=3072")
 shell_command warm-up "${all_sorts[@]}"
 shell_command memory-before memmap
+shell_command all-sorts-before 'preset.efi show'
 shell_command all-sorts "${all_sorts[@]}"
 shell_command memory memmap
+shell_command all-sorts-after 'preset.efi show'
 for c in "${good_cases[@]}" "${word_cases[@]}" "${guest_cases[@]}"; do
 	IFS='|' read -r name _ words _ <<<"$c"
 	shell_command "$name" "intack.efi $words"
@@ -164,6 +129,7 @@ check_case firmware-ls "$success" '*File(s)*bytes*'
 free=$(shell_pages memory)
 check memory-given-back "$free pages free, before $(shell_pages memory-before)" \
 	[ "$free" -gt 0 -a "$free" = "$(shell_pages memory-before)" ]
+check_state all-sorts
 mcopy -n -i "$dir/disk.img@@1M" ::/intack/report.ktap ::/intack/trace.txt "$dir" 2>/dev/null
 check report-on-the-volume "$(tail -n 1 "$dir/report.ktap" 2>&1)" grep -qsx "$passes" "$dir/report.ktap"
 check trace-on-the-volume "$(grep -m1 kvm_entry "$dir/trace.txt" 2>&1)" grep -qs 'kvm_entry: rip=0x' "$dir/trace.txt"
@@ -172,17 +138,23 @@ check trace-on-the-volume "$(grep -m1 kvm_entry "$dir/trace.txt" 2>&1)" grep -qs
 # machine NAME STATUS WORDS PATTERN EMULATOR-WORDS...
 machine() {
 	shell_begin "bad-input-$1"
+	shell_command "$1-before" 'preset.efi show'
 	shell_command "$1" "intack.efi $3"
+	shell_command "$1-after" 'preset.efi show'
 	shell_command "$1-then-ls" 'ls intack.efi'
 	shell_command "$1-again" "intack.efi frobnicate"
 	more=("${@:5}")
 	shell_boot
 	check_case "$1" "$2" "$(error_pattern "$4")"
 	check_case "$1-then-ls" "$success" '*File(s)*bytes*'
+	check_state "$1"
 	check_case "$1-again" "$invalid_parameter" "$(error_pattern 'load options: unknown word frobnicate')"
 }
 
 machine no-svm "$unsupported" "$one" 'this CPU has no SVM (CPUID Fn8000_0001 ECX.SVM = 0)' -cpu qemu64,-svm
+machine no-svm-and-no-vmx "$unsupported" "$one" \
+	'this CPU has neither VMX (CPUID.1:ECX.VMX = 0) nor SVM (CPUID Fn8000_0001 ECX.SVM = 0)' \
+	-cpu qemu64,-svm,vendor=GenuineIntel
 machine no-nested-paging "$unsupported" "$one" 'this CPU has no nested paging (CPUID Fn8000_000A EDX.NP = 0)' \
 	-cpu qemu64,+svm,-npt
 machine too-little-memory "$out_of_resources" "$one" 'out of memory: mem=64: the firmware has no 64 MiB in one piece' -m 96

@@ -2,31 +2,50 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Boots once and runs every guest of guest/hostile, one after the other: each must get the verdict that its source promises,
 # and leave Intack and the firmware alive for the next. Afterwards our own must still pass.
-# Takes O, QEMU, OVMF_CODE and OVMF_VARS from the environment. Exit status: 0 all ok, 1 not, 2 the test bench itself.
+# Takes O, L0, VID and what the platform takes from the environment. ONLY_GUESTS: a pattern over their names.
+# Exit status: 0 all ok, 1 not, 2 the test bench itself.
 set -uo pipefail
 # shellcheck source=tests/run/shell.sh
 . "$(dirname "$0")/shell.sh"
-source_dir=guest/hostile
-good='intack.efi only=windows.raise-if1'
+source_dir=guest/hostile vid=${VID:+ vid=$VID}
+good="intack.efi only=windows.raise-if1$vid"
 
-# What the head of a source says behind a word.
+# What the head of a source says behind a word; `WORD on PLATFORM` goes before `WORD`.
 promise() { # SOURCE WORD
-	sed -n "s,^ \\* $2: ,,p" "$1" | sed 's, *\*/$,,'
+	local head platform text everywhere=
+	while IFS= read -r head; do
+		text=${head#*: } platform=${head%%: *}
+		platform=${platform#"$2"}
+		# shellcheck disable=SC2053 # a pattern is wanted
+		if [ -z "$platform" ]; then
+			everywhere=$text
+		elif [[ $L0 == ${platform# on } ]]; then
+			echo "$text"
+			return
+		fi
+	done < <(sed -n "s,^ \\* \\($2\\( on [^ ]*\\)\\?: .*\\),\\1,p" "$1" | sed 's, *\*/$,,')
+	echo "$everywhere"
 }
 
-shell_begin hostile
+shell_begin "hostile-$L0${VID:+-vid_$VID}"
 files=() names=()
+shell_command warm-up "$good" # locks IA32_FEATURE_CONTROL, where there is one
 shell_command memory-before memmap
+shell_command firmware-before 'preset.efi show'
 for source in "$source_dir"/*.S; do
 	name=$(basename "$source" .S)
+	# shellcheck disable=SC2053 # a pattern is wanted
+	[[ $name == ${ONLY_GUESTS:-*} ]] || continue
 	[ -r "$O/hostile/$name.elf" ] || bench "$O/hostile/$name.elf is not built"
 	names+=("$name")
 	files+=("$O/hostile/$name.elf=$name.elf")
 	seconds=60
 	[ "$(promise "$source" Timeout)" != short ] || seconds=2
-	shell_command "$name" "intack.efi guest=/$name.elf mem=8 timeout=$seconds"
+	shell_command "$name" "intack.efi guest=/$name.elf mem=8 timeout=$seconds$vid"
 done
+((${#names[@]})) || bench "ONLY_GUESTS=${ONLY_GUESTS:-}: no such guest"
 shell_command good "$good"
+shell_command firmware-after 'preset.efi show'
 shell_command memory memmap
 shell_boot "${files[@]}"
 
@@ -39,21 +58,14 @@ status_of() {
 	esac
 }
 
-# The first of the promised verdicts that a line of Intack's own holds: sets verdict and line.
-find_verdict() { # SCREEN SOURCE
-	while IFS= read -r verdict; do
-		line=$(grep '^# intack: ' <<<"$1" | grep -m1 -F -- "$verdict") && return
-	done < <(promise "$2" Verdict)
-	return 1
-}
-
 for name in "${names[@]}"; do
 	screen=$(shell_screen "$name")
 	status=$(shell_status "$name")
+	verdict=$(promise "$source_dir/$name.S" Verdict)
 	if [ -z "$status" ]; then
 		not_ok "$name" "it never ended"
-	elif ! find_verdict "$screen" "$source_dir/$name.S"; then
-		not_ok "$name" "not the verdict that it must get but status $status, $(grep '^# intack: ' <<<"$screen" | tail -n 1)"
+	elif ! line=$(grep '^# intack: ' <<<"$screen" | grep -m1 -F -- "$verdict"); then
+		not_ok "$name" "not '$verdict' but status $status, $(grep '^# intack: ' <<<"$screen" | tail -n 1)"
 	elif [ "$status" != "$(status_of "$verdict")" ]; then
 		not_ok "$name" "$line, but with EFI status $status"
 	else
@@ -73,4 +85,5 @@ if [ "$(shell_pages memory)" -gt 0 ] && ((lost < 256)); then
 else
 	not_ok firmware-afterwards "$lost pages are missing"
 fi
+check_state firmware
 ((failed == 0))

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * What an emulator leaves behind from the guest before: under Bochs 2.7, NMIs that are blocked for ever.
  * Knows nothing of the guest that comes. */
-#include <string.h>
-
 #include "status.h"
 #include "x86.h"
 #include "x86/vmx.h"
@@ -39,8 +37,10 @@ static void enter_trial(struct vmx *x)
 int vmx_unblock_nmi(struct vmx *x, struct page_pool *pool)
 {
 	struct trial *t = page_alloc(pool);
+	const gpa_t first_page = GPA(0);
+	const hpa_t page = HPA((uintptr_t)t);
 
-	if (!t || nested_map(&x->nested, GPA(0), HPA((uintptr_t)t)))
+	if (!t || nested_map(&x->nested, first_page, page))
 		return E_NOMEM;
 	t->iret = INSN_IRET;
 	t->hlt = INSN_HLT;
@@ -53,7 +53,7 @@ int vmx_unblock_nmi(struct vmx *x, struct page_pool *pool)
 	vmcs_write(x, VMCS_GUEST_RSP, offsetof(struct trial, frame));
 	invept(x->caps.ept_vpid & EPT_CAP_INVEPT_SINGLE ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS, x->eptp);
 	enter_trial(x);
-	nested_unmap(&x->nested, GPA(0));
+	nested_unmap(&x->nested, first_page);
 	vmx_init_vmcs(x);
 	return 0;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * A task switch by a far jump to a TSS. With SVM the CPU makes it. "Task switches are not allowed in VMX non-root operation"
- * (SDM v3, "Treatment of Task Switches"): each exits, and would have to be emulated. Knows nothing else.
+ * A task switch by a far jump to a TSS. "Task switches are not allowed in VMX non-root operation" (SDM v3, "Treatment of Task
+ * Switches"): each exits, and would have to be emulated. With SVM they are intercepted, but TCG does not look. Knows nothing
+ * else.
  *
+ * Verdict on tcg-svm: guest exit status 0
  * Verdict on *-vmx: exit without a handler, code=0x9
- * Verdict: guest exit status 0 */
+ * Verdict: exit without a handler, code=0x7d */
 #include "hostile.h"
 
 #define SEL_OLD 0x18

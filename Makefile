@@ -148,6 +148,8 @@ UNIT_OBJS := $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(wildcard hv/x86/*_c
 $(UNIT): %: %.o $(UNIT_OBJS)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(FLAGS_host) $(filter %.o,$^) -lcmocka -o $@
+# What needs a report is linked where the test plays that part.
+$(O)/host/tests/unit/test_suite: $(call objs,host,boot/suite.c)
 # Each test program is independent; the worst decides.
 unit: $(UNIT)
 	@r=0; for t in $^; do $$t || r=1; done; exit $$r

@@ -121,10 +121,10 @@ static int load_guest(struct app *a)
 	const struct config *c = &a->config;
 
 	if (c->guest[0])
-		return load_file(a, "guest", c->guest, &a->env.guest, &a->env.guest_size);
-	a->env.guest_built_in = true;
-	a->env.guest = guest_image;
-	a->env.guest_size = (size_t)(guest_image_end - guest_image);
+		return load_file(a, "guest", c->guest, &a->env.in.guest, &a->env.in.guest_size);
+	a->env.in.guest_built_in = true;
+	a->env.in.guest = guest_image;
+	a->env.in.guest_size = (size_t)(guest_image_end - guest_image);
 	return 0;
 }
 
@@ -134,13 +134,13 @@ static int load_modules(struct app *a)
 	int err = 0;
 
 	for (uint32_t i = 0; i < c->modules && !err; i++) {
-		struct intack_module *m = &a->env.module[i];
+		struct suite_module *m = &a->env.in.module[i];
 
 		m->path = c->module[i].path;
 		m->args = c->module[i].args;
 		err = load_file(a, "module", m->path, &m->data, &m->size);
 	}
-	a->env.modules = c->modules;
+	a->env.in.modules = c->modules;
 	return err;
 }
 
@@ -150,7 +150,7 @@ static int get_trace(struct app *a)
 		return 0;
 	a->trace.size = TRACE_RECORDS;
 	a->trace.ring = memory_alloc(&a->memory, TRACE_RECORDS * sizeof(*a->trace.ring), PAGE_SIZE);
-	a->env.trace = &a->trace;
+	a->env.in.trace = &a->trace;
 	return a->trace.ring ? 0 : E_NOMEM;
 }
 
@@ -158,12 +158,12 @@ static int get_memory(struct app *a)
 {
 	uint64_t ram = a->config.mem * MIB;
 
-	a->env.ram = memory_alloc(&a->memory, ram, RAM_ALIGN);
-	a->env.ram_size = ram;
+	a->env.in.ram = memory_alloc(&a->memory, ram, RAM_ALIGN);
+	a->env.in.ram_size = ram;
 	a->pages.next = memory_alloc(&a->memory, POOL_SIZE(ram), PAGE_SIZE);
 	a->pages.end = a->pages.next + POOL_SIZE(ram);
 	a->env.pages = &a->pages;
-	if (a->env.ram && a->pages.next && !get_trace(a))
+	if (a->env.in.ram && a->pages.next && !get_trace(a))
 		return 0;
 	report_error(&a->report, "out of memory: mem=%u: the firmware has no %u MiB in one piece", a->config.mem,
 		     a->config.mem);
@@ -174,7 +174,7 @@ static int measure_clock(struct app *a)
 {
 	int err = clock_measure(&a->fw, &a->env.clock);
 
-	a->env.unix_seconds = clock_unix_seconds(&a->fw);
+	a->env.in.unix_seconds = clock_unix_seconds(&a->fw);
 	if (err)
 		report_error(&a->report, "no usable local APIC timer");
 	return err;
@@ -296,7 +296,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st)
 	if (EFI_ERROR(status))
 		return status;
 	a.memory.bs = a.fw.bs;
-	a.env.config = &a.config;
+	a.env.in.config = &a.config;
 	disable_watchdog(&a);
 	config_init(&a.config);
 	report_init(&a.report, st->ConOut);

@@ -52,6 +52,7 @@ enum lab_counter {
 	LAB_REINJECTED,
 	LAB_HALTS,
 	LAB_DELIVERY_FAULTS,
+	LAB_POSTED,   /* posted-interrupt notifications that the CPU processed */
 	LAB_INTAS,    /* INTA cycles run by the user half */
 	LAB_WINDOWS,  /* VCPU_EXIT_IRQ_WINDOW_OPEN seen by the user half */
 	LAB_REFUSED,  /* KVM_INTERRUPT refused with EEXIST */

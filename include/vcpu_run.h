@@ -105,6 +105,7 @@ struct vcpu_stats {
 	uint64_t reinjected;   /* events handed to the CPU again because their delivery was cut short */
 	uint64_t halts;
 	uint64_t delivery_faults; /* event deliveries cut short by a nested page fault */
+	uint64_t posted;       /* posted-interrupt notifications that the CPU processed, with no exit and no software */
 };
 
 struct vcpu_dump {

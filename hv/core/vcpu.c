@@ -126,7 +126,7 @@ static void store_posted(struct vcpu *v, bool notified)
 	if (lapic_has_posted(&v->lapic))
 		lapic_take_posted(&v->lapic);
 	else
-		v->posted += notified;
+		v->stats.posted += notified;
 }
 
 /* The CPU works on IRR and ISR in the LAPIC's page itself; what it cannot know is what we have changed there. */

@@ -85,7 +85,6 @@ struct vcpu {
 	uint64_t pat, misc_enable;
 	struct vcpu_stats stats;
 	uint64_t exit_counts[HVM_EXITS];
-	uint64_t posted;      /* notifications that the CPU processed, with no exit and no software */
 	struct trace *trace;  /* NULL: off */
 };
 

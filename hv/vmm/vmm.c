@@ -282,7 +282,7 @@ static uint64_t counter(struct vmm *v, unsigned index)
 		uint64_t value[sizeof(struct vcpu_stats) / sizeof(uint64_t)];
 	} vcpu;
 
-	_Static_assert(ARRAY_SIZE(vcpu.value) == LAB_DELIVERY_FAULTS + 1, "guest_abi.h: the vCPU's counters come first");
+	_Static_assert(ARRAY_SIZE(vcpu.value) == LAB_POSTED + 1, "guest_abi.h: the vCPU's counters come first");
 	v->cfg.api->stats(v->cfg.h, &vcpu.stats);
 	if (index < ARRAY_SIZE(vcpu.value))
 		return vcpu.value[index];

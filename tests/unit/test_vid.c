@@ -106,8 +106,8 @@ static void a_posted_message_comes_where_any_comes(void **state)
 		assert_int_equal(lapic_pending(&r->v.lapic), MSI_VECTOR);
 		expect_read(r, BIT(MSI_VECTOR % 32));
 		assert_false(lapic_has_posted(&r->v.lapic));
-		by_cpu += r->v.posted;
-		by_software += !r->v.posted;
+		by_cpu += r->v.stats.posted;
+		by_software += !r->v.stats.posted;
 		run_to(r, EXIT);
 		expect_virtual_at(r, MSI_VECTOR, 0);
 		expect_no_arrival(r);

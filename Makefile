@@ -23,6 +23,7 @@ BOOT_PURE_SRC := boot/config.c boot/config_text.c
 PRESET_SRC := tests/efi/preset.c hv/vmm/fmt.c $(addprefix hv/x86/,com1.c emulator.c lapic_hw.c mem.c)
 GUEST_SRC := $(wildcard guest/*.c guest/*.S)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+KVM_SRC := $(wildcard tests/kvm/*.c) boot/config.c boot/suite.c boot/guest_image.S
 TEST_GUESTS := $(patsubst guest/%.S,$(O)/%.elf,$(wildcard guest/hostile/*.S)) $(O)/foreign.elf $(O)/bench.elf
 
 # --- flavours: efi (the hypervisor), host (the tests), guest -----------------------------------------------------------
@@ -38,6 +39,7 @@ FREESTANDING := -O2 -m64 -ffreestanding -fbuiltin $(NO_IDIOMS) -fno-stack-protec
 FLAGS_efi := $(FREESTANDING) -fpic -fvisibility=hidden -fshort-wchar -DGNU_EFI_USE_MS_ABI \
 	-isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_host := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Itests
+FLAGS_kvm := -O2 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_guest := $(FREESTANDING) -fno-pic -fno-pie -mcmodel=small
 FLAGS_foreign := $(filter-out -m64,$(FREESTANDING)) -m32 -fno-pic -static -nostdlib -Wl,-Ttext=0x200000,--build-id=none
 
@@ -54,12 +56,12 @@ $(O)/$(1)/%.o: %.S Makefile
 	@echo "  CC      $$@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(FLAGS_$(1)) -MMD -MP -c $$< -o $$@
 endef
-$(foreach f,efi host guest,$(eval $(call flavour,$(f))))
+$(foreach f,efi host guest kvm,$(eval $(call flavour,$(f))))
 
 OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC) $(firstword $(PRESET_SRC))) \
 	$(call objs,guest,$(GUEST_SRC) $(wildcard guest/hostile/*.S)) $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
 
-all: $(O)/intack.efi $(O)/preset.efi $(TEST_GUESTS)
+all: $(O)/intack.efi $(O)/preset.efi $(TEST_GUESTS) $(O)/intack-kvm
 .PHONY: all image run run-suite compare bench setup setup-test clean distclean test unit check-pure check-headers budget \
 	clang-tidy cppcheck shellcheck fuzz mutants runner-test bad-input hostile
 
@@ -105,6 +107,12 @@ $(O)/intack.so $(O)/preset.so:
 $(O)/intack.efi $(O)/preset.efi: $(O)/%.efi: $(O)/%.so
 	$(Q)$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --target efi-app-x86_64 --subsystem=10 $< $@
 
+# --- the KVM runner: a static Linux program, so that it runs in any root, and in none ---------------------------------------
+$(O)/kvm/boot/guest_image.o: $(O)/guest/guest.elf
+$(O)/intack-kvm: $(call objs,kvm,$(PURE_SRC) $(KVM_SRC))
+	@echo "  LD      $@"
+	$(Q)$(CC) -static -o $@ $^
+
 # --- images and runs -----------------------------------------------------------------------------------------------------
 image: $(O)/intack.img
 $(O)/intack.img: $(O)/intack.efi tests/run/mkimage.sh tests/run/intack.cfg
@@ -148,8 +156,11 @@ UNIT_OBJS := $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(wildcard hv/x86/*_c
 $(UNIT): %: %.o $(UNIT_OBJS)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(FLAGS_host) $(filter %.o,$^) -lcmocka -o $@
-# What needs a report is linked where the test plays that part.
+# What needs a report, or a kernel, is linked where the test plays that part.
 $(O)/host/tests/unit/test_suite: $(call objs,host,boot/suite.c)
+$(O)/host/tests/unit/test_kvm_exit: $(call objs,host,tests/kvm/kvcpu_exit.c)
+$(O)/host/tests/unit/test_kvm_routes: $(call objs,host,tests/kvm/routes.c)
+$(O)/host/tests/unit/test_kvm_alarm: $(call objs,host,tests/kvm/alarm.c)
 # Each test program is independent; the worst decides.
 unit: $(UNIT)
 	@r=0; for t in $^; do $$t || r=1; done; exit $$r
@@ -161,19 +172,19 @@ check-pure: $(call objs,efi,$(PURE_SRC))
 	@! grep -nE '#include [<"](x86/|boot/|efi)' $(PURE_SRC) $(wildcard hv/dev/*.h hv/core/*.h hv/vmm/*.h)
 	@! $(READELF) -SW $(O)/pure.o | grep -E ' \.(data|data\.rel|data\.rel\.local|bss) .* 0*[1-9a-f][0-9a-f]* 00 '
 # Every header compiles alone; the contracts hold nothing but freestanding C11.
-HEADERS := $(wildcard include/*.h hv/*/*.h boot/*.h guest/*.h tests/fake/*.h)
+HEADERS := $(wildcard include/*.h hv/*/*.h boot/*.h guest/*.h tests/fake/*.h tests/kvm/*.h)
 check-headers:
 	@for h in $(HEADERS); do $(CC) $(CFLAGS_ALL) $(FLAGS_efi) -fsyntax-only -include $$h -x c /dev/null || exit 1; done
 	@for h in include/*.h; do $(CC) -std=c11 -ffreestanding -Iinclude -fsyntax-only -include $$h -x c /dev/null || exit 1; done
 budget:
 	@tests/lint/budget.sh $(wildcard hv/*/*.[chS] boot/*.[chS] guest/*.[chS] guest/*/*.[chS] include/*.h tests/*/*.[ch])
 
-TIDY_SRC := $(PURE_SRC) $(filter %.c,$(X86_SRC) $(BOOT_SRC) $(GUEST_SRC))
+TIDY_SRC := $(PURE_SRC) $(filter %.c,$(X86_SRC) $(BOOT_SRC) $(GUEST_SRC) $(KVM_SRC))
 clang-tidy:
 	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 tests/lint/clang-tidy.sh $(filter-out $(NO_IDIOMS),$(CFLAGS_ALL) $(FLAGS_efi)) --
 cppcheck:
 	@cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,performance,portability --inline-suppr \
-		--suppressions-list=tests/lint/cppcheck --error-exitcode=1 -j 2 -Iinclude -Ihv -I. hv boot guest
+		--suppressions-list=tests/lint/cppcheck --error-exitcode=1 -j 2 -Iinclude -Ihv -I. hv boot guest tests/kvm
 shellcheck:
 	@shellcheck -x -P tests/run $(wildcard tests/*/*.sh tests/run/*/*.sh tests/run/compare/columns/*.sh) .ci/run
 
@@ -200,4 +211,4 @@ clean:
 	rm -rf $(O)
 distclean: clean
 
--include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(patsubst %.o,%.d,$(call objs,kvm,$(PURE_SRC) $(KVM_SRC)))

@@ -17,7 +17,7 @@
 struct posted_desc {
 	uint32_t pir[LAPIC_VECTORS / 32]; /* posted-interrupt requests: one bit a vector */
 	uint32_t notification;            /* bit 0: outstanding notification */
-	uint32_t available[7];            /* "Software and other agents may use these bits" */
+	uint32_t available[7];            /* "may be used by software and by other agents in the system" */
 };
 #define POSTED_OUTSTANDING 1u
 

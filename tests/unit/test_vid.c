@@ -87,8 +87,9 @@ static void a_user_irqchip_virtualizes_nothing(void **state)
 
 /* ---- posted interrupts ---- */
 
-/* SDM v3, "Posted-Interrupt Processing": it ends with "The logical processor acquires ... RVI" and "evaluation of pending virtual
- * interrupts", so that a message is delivered where one in IRR would be, and with IF=0 IRR has it. */
+/* SDM v3, "Posted-Interrupt Processing": "The logical processor sets RVI to be the maximum of the old value of RVI
+ * and the highest index of all bits that were set in PIR", and at last it "evaluates pending virtual interrupts": a message is
+ * delivered where one in IRR would be, and with IF=0 IRR has it. */
 static void a_posted_message_comes_where_any_comes(void **state)
 {
 	uint64_t by_cpu = 0, by_software = 0;

@@ -43,6 +43,10 @@ struct vcpu_run {
 	/* out */
 	uint8_t ready_for_interrupt_injection;
 	uint8_t if_flag; /* RFLAGS.IF, nothing else: no shadow, no stash */
+	/* The instruction of this exit is complete, and all the above true, only after the next run, which may be one with
+	 * immediate_exit. KVM says so of every operation (api.rst: "only after userspace has re-entered the kernel with
+	 * KVM_RUN"). */
+	uint8_t operation_pending;
 	uint32_t exit_reason;
 	uint64_t deadline;  /* in: return with INTR no later than this time (TIME_NEVER: never) */
 	uint64_t cr8;       /* in and out, user irqchip only */

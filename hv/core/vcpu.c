@@ -276,6 +276,7 @@ static void publish(struct vcpu *v)
 {
 	v->run.ready_for_interrupt_injection = vcpu_ready(v);
 	v->run.if_flag = v->ops->if_flag(v);
+	v->run.operation_pending = v->io.op != OP_NONE;
 	if (v->mode == IRQCHIP_SPLIT)
 		v->run.apic_base = v->lapic.base;
 	v->stats.user_exits++;

@@ -2,10 +2,11 @@
  * The user half: offers interrupts to the vCPU, runs it, serves its exits, and knows when the guest has ended.
  * Knows nothing of how the vCPU is built, of files, and of who prints the lines.
  *
- * Before each run, as QEMU does: NMIs first; then, if the last return said "ready", one INTA cycle and KVM_INTERRUPT;
- * then the window is requested if there is still something to offer. The acknowledge itself can raise INTR again
- * (automatic EOI, a better request): the window is then requested although the stash is full. That is the contract, and
- * whether the window comes in time is the rule's business. */
+ * Before each run, as QEMU does: NMIs first; then, if the last return said "ready", one INTA cycle and KVM_INTERRUPT, once
+ * the operation of the last exit is complete (QEMU does not wait for that); then the window is requested if there is still
+ * something to offer. The acknowledge itself can raise INTR again (automatic EOI, a better request): the window is then
+ * requested although the stash is full. That is the contract, and whether the window comes in time is the rule's
+ * business. */
 #include "vmm/vmm.h"
 
 #include <string.h>
@@ -192,11 +193,14 @@ static void offer_lapic(struct vmm *v)
 	lapic_accept(&v->lapic, (uint8_t)vector);
 }
 
+static bool can_offer(const struct vmm *v)
+{
+	return v->ready && interrupt_waits(v) && (!is_user(v) || v->cfg.run->if_flag);
+}
+
 /* "ready" is good for one vector. */
 static void offer_interrupt(struct vmm *v)
 {
-	if (!v->ready || !interrupt_waits(v) || (is_user(v) && !v->cfg.run->if_flag))
-		return;
 	v->ready = false;
 	if (extint_waits(v))
 		offer_extint(v);
@@ -245,7 +249,11 @@ static bool prepare(struct vmm *v)
 	offer_nmi(v);
 	if (v->halted && !wake(v))
 		return false;
-	offer_interrupt(v);
+	/* "ready" is good for the boundary behind an operation only once it is complete: an instruction that is being
+	 * single-stepped owes its #DB then, and nothing may be accepted. */
+	run->immediate_exit = can_offer(v) && run->operation_pending;
+	if (can_offer(v) && !run->immediate_exit)
+		offer_interrupt(v);
 	run->request_interrupt_window = interrupt_waits(v);
 	run->deadline = next_deadline(v);
 	if (is_user(v)) {

@@ -59,8 +59,16 @@ static bool is_stuck(struct kvcpu *v)
 	return false;
 }
 
+/* KVM, api.rst: the operations of these exits "are complete (and guest state is consistent) only after userspace has
+ * re-entered the kernel with KVM_RUN". */
+static bool is_operation(enum vcpu_exit_reason reason)
+{
+	return reason == VCPU_EXIT_IO || reason == VCPU_EXIT_MMIO || reason == VCPU_EXIT_RDMSR || reason == VCPU_EXIT_WRMSR;
+}
+
 static void publish(struct kvcpu *v)
 {
+	v->run.operation_pending = is_operation((enum vcpu_exit_reason)v->run.exit_reason);
 	v->run.ready_for_interrupt_injection = v->kr->ready_for_interrupt_injection;
 	v->run.if_flag = v->kr->if_flag;
 	v->run.cr8 = v->kr->cr8;
@@ -81,7 +89,7 @@ static void sync_apic_base(struct kvcpu *v)
 static bool rang_for_nothing(struct kvcpu *v)
 {
 	alarm_take(&v->alarm);
-	return !v->run.immediate_exit && alarm_now() < v->run.deadline;
+	return alarm_now() < v->run.deadline;
 }
 
 static void enter(struct kvcpu *v)
@@ -95,7 +103,7 @@ static void enter(struct kvcpu *v)
 			v->stuck.known = false;
 			again = false;
 		} else if (errno == EINTR) {
-			again = rang_for_nothing(v);
+			again = !v->run.immediate_exit && rang_for_nothing(v);
 			v->run.exit_reason = VCPU_EXIT_INTR;
 		} else {
 			kvcpu_take_error(v, errno);
@@ -103,7 +111,7 @@ static void enter(struct kvcpu *v)
 		}
 	}
 	publish(v);
-	if (v->run.exit_reason == VCPU_EXIT_INTR && is_stuck(v))
+	if (v->run.exit_reason == VCPU_EXIT_INTR && !v->run.immediate_exit && is_stuck(v))
 		v->run.exit_reason = VCPU_EXIT_LIVELOCK;
 }
 

@@ -134,9 +134,11 @@ static void immediate_exit_finishes_pending_io(void **state)
 	(void)state;
 	LOAD(r, IN(RAISE, 1), LABEL(0), OUT(EXIT, 1));
 	run_to(r, RAISE);
+	assert_true(run_of(r)->operation_pending);
 	run_of(r)->io.data = data;
 	run_of(r)->immediate_exit = 1;
 	assert_int_equal(run(r), VCPU_EXIT_INTR);
+	assert_false(run_of(r)->operation_pending);
 	assert_int_equal(r->v.regs.gpr[RAX], data);
 	assert_int_equal(r->f.rip, fake_label(&r->f, 0));
 	rig_end(r);

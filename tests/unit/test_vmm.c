@@ -33,6 +33,48 @@ static void nothing_is_acknowledged_unless_the_last_return_said_ready(void **sta
 	assert_int_equal(f.vmm.intas, 2);
 }
 
+/* api.rst: an operation is complete "only after userspace has re-entered the kernel with KVM_RUN": what the return before
+ * that said of an interrupt does not count. */
+static void an_operation_is_completed_before_the_inta_cycle(void **state)
+{
+	static struct fake f;
+	(void)state;
+
+	start(&f, IRQCHIP_SPLIT);
+	raise_line(&f, 3, true);
+	f.steps[f.count - 1].pending = 1;
+	add(&f, VCPU_EXIT_INTR, true);
+	drive(&f);
+	assert_log(&f, "run|run W at once|intr 23|run|");
+}
+
+/* The #DB of a single step, for one, is owed only then. */
+static void an_operation_that_leaves_the_vcpu_not_ready_has_no_inta_cycle(void **state)
+{
+	static struct fake f;
+	(void)state;
+
+	start(&f, IRQCHIP_SPLIT);
+	raise_line(&f, 3, true);
+	f.steps[f.count - 1].pending = 1;
+	add(&f, VCPU_EXIT_INTR, false);
+	add(&f, VCPU_EXIT_IRQ_WINDOW_OPEN, true);
+	drive(&f);
+	assert_log(&f, "run|run W at once|run W|intr 23|run|");
+}
+
+static void with_nothing_to_offer_an_operation_is_completed_by_running(void **state)
+{
+	static struct fake f;
+	(void)state;
+
+	start(&f, IRQCHIP_SPLIT);
+	out(&f, 1, LAB_NOP, 0, true);
+	f.steps[f.count - 1].pending = 1;
+	drive(&f);
+	assert_log(&f, "run|run|");
+}
+
 /* "request_interrupt_window := INTR-flag still set" */
 static void the_window_is_requested_exactly_while_int_is_high(void **state)
 {
@@ -229,6 +271,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_nmi_goes_before_the_inta_cycle),
 		cmocka_unit_test(nothing_is_acknowledged_unless_the_last_return_said_ready),
+		cmocka_unit_test(an_operation_is_completed_before_the_inta_cycle),
+		cmocka_unit_test(an_operation_that_leaves_the_vcpu_not_ready_has_no_inta_cycle),
+		cmocka_unit_test(with_nothing_to_offer_an_operation_is_completed_by_running),
 		cmocka_unit_test(the_window_is_requested_exactly_while_int_is_high),
 		cmocka_unit_test(automatic_eoi_raises_int_again_and_the_window_is_requested),
 		cmocka_unit_test(without_automatic_eoi_the_lower_request_waits_in_the_8259),

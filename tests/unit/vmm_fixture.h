@@ -28,7 +28,7 @@
 /* One return from run(). */
 struct step {
 	enum vcpu_exit_reason reason;
-	uint8_t ready, if_flag;
+	uint8_t ready, if_flag, pending;
 	uint8_t size, in;
 	uint16_t port;
 	uint32_t data;      /* out; mmio write; msr write; eoi vector; livelock: the vector */
@@ -142,13 +142,14 @@ static inline void fake_run(void *h)
 	if (!f->endless || f->at + 1 < f->count)
 		f->at++;
 	if (!f->endless)
-		note(f, "run%s|", f->run.request_interrupt_window ? " W" : "");
+		note(f, "run%s%s|", f->run.request_interrupt_window ? " W" : "", f->run.immediate_exit ? " at once" : "");
 	f->runs++;
 	f->now += s->takes;
 	if (s->until_deadline)
 		f->now = f->run.deadline;
 	f->run.ready_for_interrupt_injection = s->ready;
 	f->run.if_flag = s->if_flag;
+	f->run.operation_pending = s->pending;
 	if (s->set_cr8)
 		f->run.cr8 = s->cr8;
 	if (s->apic_base)

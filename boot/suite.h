@@ -23,7 +23,7 @@ struct suite_input {
 	const uint8_t *guest;      /* the multiboot ELF as loaded, not yet checked */
 	size_t guest_size;
 	bool guest_built_in;       /* it is our own suite */
-	bool fresh_after_failure;  /* a failed scenario may leave the vCPU in a state that a guest cannot put back */
+	bool fresh_after_failure;  /* one that was expected too may leave the vCPU in a state that a guest cannot put back */
 	struct suite_module module[CONFIG_MODULES];
 	uint32_t modules;
 	uint8_t *ram;              /* guest memory */

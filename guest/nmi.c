@@ -26,7 +26,7 @@ extern const char nmi_if0_next[];
 
 /* SDM v3, "Masking Maskable Hardware Interrupts": "The IF flag does not affect non-maskable interrupts (NMIs)". Raised by
  * OUT: behind OUT, whatever IF is. */
-SCENARIO(nmi_raise, .name = "nmi.raise", .needs_lab = true)
+SCENARIO(nmi_raise, .name = "nmi.raise")
 {
 	on_vector(VEC_NMI, empty_handler);
 	seq_nmi_if1(LAB_NMI, 1);
@@ -51,7 +51,7 @@ static void raise_nmi_once(struct frame *f)
 	EXPECT_EQ(arrivals.count, 1);
 }
 
-SCENARIO(nmi_blocked, .name = "nmi.blocked-until-iret", .needs_lab = true)
+SCENARIO(nmi_blocked, .name = "nmi.blocked-until-iret")
 {
 	on_vector(VEC_NMI, raise_nmi_once);
 	seq_nmi_if0(LAB_NMI, 1);
@@ -73,7 +73,7 @@ static void raise_nmi_twice(struct frame *f)
 	EXPECT_EQ(arrivals.count, 1);
 }
 
-SCENARIO(nmi_latched, .name = "nmi.latched-once", .needs_lab = true)
+SCENARIO(nmi_latched, .name = "nmi.latched-once")
 {
 	on_vector(VEC_NMI, raise_nmi_twice);
 	seq_nmi_if0(LAB_NMI, 1);
@@ -111,7 +111,7 @@ static void unblock_inside(struct frame *f)
 	EXPECT_EQ(arrivals.count, 2);
 }
 
-SCENARIO(nmi_window, .name = "nmi.window-at-iret", .needs_lab = true)
+SCENARIO(nmi_window, .name = "nmi.window-at-iret")
 {
 	on_vector(VEC_NMI, unblock_inside);
 	seq_nmi_if0(LAB_NMI, 1);
@@ -143,7 +143,7 @@ static void fault_inside(struct frame *f)
 	seq_ud_inside();
 }
 
-SCENARIO(nmi_exception_unblocks, .name = "nmi.exception-iret-unblocks", .needs_lab = true)
+SCENARIO(nmi_exception_unblocks, .name = "nmi.exception-iret-unblocks")
 {
 	on_vector(VEC_NMI, fault_inside);
 	on_vector(VEC_UD, skip_ud_inside);
@@ -170,7 +170,7 @@ static void raise_both(struct frame *f)
 	EXPECT_EQ(arrivals.count, 1);
 }
 
-SCENARIO(nmi_before_intr, .name = "nmi.before-intr", .needs_lab = true,
+SCENARIO(nmi_before_intr, .name = "nmi.before-intr",
 	 .xfails = { { RULE_ANY, MODE_USER, VID_ANY, NULL, "inverted", "the mailbox is injected before a pending NMI" } })
 {
 	uint8_t extint = PIC_VECTOR(LINE);
@@ -199,7 +199,7 @@ SEQUENCE_IO(seq_nmi_shadow,
 	"	cli\n");
 extern const char nmi_shadow_next[];
 
-SCENARIO(nmi_sti_shadow, .name = "nmi.sti-shadow", .needs_lab = true)
+SCENARIO(nmi_sti_shadow, .name = "nmi.sti-shadow")
 {
 	on_vector(VEC_NMI, empty_handler);
 	seq_nmi_shadow(LAB_NMI, 1);
@@ -218,7 +218,7 @@ SEQUENCE_IO(seq_nmi_mov_ss,
 	"	nop\n");
 extern const char nmi_mov_ss_next[];
 
-SCENARIO(nmi_mov_ss_shadow, .name = "nmi.mov-ss-shadow", .needs_lab = true)
+SCENARIO(nmi_mov_ss_shadow, .name = "nmi.mov-ss-shadow")
 {
 	on_vector(VEC_NMI, empty_handler);
 	seq_nmi_mov_ss(LAB_NMI, 1);
@@ -229,7 +229,7 @@ SCENARIO(nmi_mov_ss_shadow, .name = "nmi.mov-ss-shadow", .needs_lab = true)
 
 /* SDM v2, "HLT—Halt": "An enabled interrupt (including NMI and SMI) [...] will resume execution", and the saved RIP
  * "points to the instruction following the HLT instruction"; NMI needs no IF for that. */
-SCENARIO(nmi_wakes_if0, .name = "nmi.wakes-hlt-if0", .needs_lab = true)
+SCENARIO(nmi_wakes_if0, .name = "nmi.wakes-hlt-if0")
 {
 	for (uint32_t us = WAKE_US; !halt_until_nmi(us, false);)
 		us *= 2;
@@ -237,7 +237,7 @@ SCENARIO(nmi_wakes_if0, .name = "nmi.wakes-hlt-if0", .needs_lab = true)
 	EXPECT_EQ(arrivals.count, 1);
 }
 
-SCENARIO(nmi_wakes_if1, .name = "nmi.wakes-hlt-if1", .needs_lab = true)
+SCENARIO(nmi_wakes_if1, .name = "nmi.wakes-hlt-if1")
 {
 	for (uint32_t us = WAKE_US; !halt_until_nmi(us, true);)
 		us *= 2;
@@ -265,7 +265,7 @@ static void halt_inside(struct frame *f)
 	seq_nmi_sti_hlt();
 }
 
-SCENARIO(nmi_blocked_hlt, .name = "nmi.blocked-does-not-wake", .needs_lab = true)
+SCENARIO(nmi_blocked_hlt, .name = "nmi.blocked-does-not-wake")
 {
 	uint8_t extint = PIC_VECTOR(LINE);
 

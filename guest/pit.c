@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Scenarios of the 8254: what each mode and the gate do to OUT and to the interrupt.
  * Knows nothing of latches and status beyond their use: that is pit_read.c. No scenario differs by rule or mode. */
+#include "known.h"
 #include "pit_regs.h"
 
 /* ---- mode 0: interrupt on terminal count ---- */
@@ -26,7 +27,8 @@ SCENARIO(pit_mode0_once, .name = "pit.mode0-fires-once")
 
 /* OUT is looked at through the status byte, at each step.
  * 82C54 data sheet, "Mode 0": "After the Control Word is written, OUT is initially low". */
-SCENARIO(pit_mode0_out, .name = "pit.mode0-out-follows-control-word")
+SCENARIO(pit_mode0_out, .name = "pit.mode0-out-follows-control-word",
+	 .xfails = { QEMU_PIT })
 {
 	pit_start(0, 0, COUNT_MS);
 	EXPECT(SPIN_UNTIL(pit_status(0) & STATUS_OUT, LONG_MS));
@@ -55,9 +57,10 @@ SCENARIO(pit_mode0_again, .name = "pit.mode0-new-count-rearms")
 /* While a count runs, the low byte of another is written, and the high byte much later.
  * 82C54 data sheet, "Mode 0": "Writing the first byte disables counting. OUT is set low immediately (no clock pulse
  * required)"; "Writing the second byte allows the new count to be loaded on the next CLK pulse."
- * Must: no interrupt in between, one after. (The first count is long: it cannot end before the byte is written unless
+ * Must: no interrupt in between and OUT low, one after. (The first count is long: it cannot end before the byte is written unless
  * the CPU is away for 50 ms; then the attempt is repeated.) */
-SCENARIO(pit_mode0_first_byte, .name = "pit.mode0-first-byte-stops", .deadline_ms = PATIENT_MS)
+SCENARIO(pit_mode0_first_byte, .name = "pit.mode0-first-byte-stops", .deadline_ms = PATIENT_MS,
+	 .xfails = { QEMU_PIT })
 {
 	bool stopped = false;
 
@@ -69,7 +72,7 @@ SCENARIO(pit_mode0_first_byte, .name = "pit.mode0-first-byte-stops", .deadline_m
 		irq_on();
 		pit_quiet_ms(2 * PERIOD_MAX_MS);
 		irq_off();
-		stopped = pit_ticks() == 0;
+		stopped = pit_ticks() == 0 && !(pit_status(0) & STATUS_OUT);
 	}
 	EXPECT(stopped);
 	irq_on();
@@ -80,7 +83,8 @@ SCENARIO(pit_mode0_first_byte, .name = "pit.mode0-first-byte-stops", .deadline_m
 /* The output of counter 0 is IR0 of the 8259: an edge there that OUT withdraws.
  * 82C54 data sheet, "Mode 0", as above; 8259A data sheet: the input "must remain high until after the falling edge of
  * the first INTA". Must: IRR0 is set and stays while OUT is high, and goes with it when a Control Word takes OUT low. */
-SCENARIO(pit_mode0_line, .name = "pit.mode0-out-is-ir0")
+SCENARIO(pit_mode0_line, .name = "pit.mode0-out-is-ir0",
+	 .xfails = { QEMU_PIT })
 {
 	pit_listen_irq0();
 	pic_mask(IRQ0);
@@ -150,7 +154,8 @@ static unsigned samples_high(unsigned mode)
 /* OUT2 is sampled at random times.
  * 82C54 data sheet, "Mode 2": "When the initial count has decremented to 1, OUT goes low for one CLK pulse."
  * Must: of 2,386 pulses one is low: nearly every sample is high. */
-SCENARIO(pit_mode2_duty, .name = "pit.mode2-out-low-for-one-pulse", .deadline_ms = PATIENT_MS)
+SCENARIO(pit_mode2_duty, .name = "pit.mode2-out-low-for-one-pulse", .deadline_ms = PATIENT_MS,
+	 .xfails = { QEMU_PIT })
 {
 	EXPECT(samples_high(2) >= SAMPLES - SAMPLES / 10);
 }
@@ -191,7 +196,9 @@ SCENARIO(pit_mode3_by_two, .name = "pit.mode3-counts-by-two")
  * D6 indicates when the last count written to the counter register (CR) has been loaded into the counting element (CE)."
  * Must: some attempt sees the old sequence go on with null count 1; later null count is 0 and no value is above the
  * new count. */
-SCENARIO(pit_mode2_new_count, .name = "pit.mode2-new-count-at-cycle-end", .deadline_ms = PATIENT_MS)
+SCENARIO(pit_mode2_new_count, .name = "pit.mode2-new-count-at-cycle-end", .deadline_ms = PATIENT_MS,
+	 .xfails = { QEMU_PIT,
+		     BARE("bare-bochs*", "Bochs loads a new count at once") })
 {
 	bool seen = false;
 
@@ -217,7 +224,8 @@ SCENARIO(pit_mode2_new_count, .name = "pit.mode2-new-count-at-cycle-end", .deadl
  * 82C54 data sheet, "Mode 4: Software Triggered Strobe": "OUT will be initially high. When the initial count expires, OUT
  * will go low for one CLK pulse and then go high again. The counting sequence is "triggered" by writing the initial count."
  * Must: one rise, one interrupt; another count gives another. */
-SCENARIO(pit_mode4_strobe, .name = "pit.mode4-strobes-once", .deadline_ms = PATIENT_MS)
+SCENARIO(pit_mode4_strobe, .name = "pit.mode4-strobes-once", .deadline_ms = PATIENT_MS,
+	 .xfails = { QEMU_PIT })
 {
 	pit_start(0, 0, COUNT_MAX);
 	pit_program(0, RW_WORD, 4);
@@ -239,7 +247,8 @@ SCENARIO(pit_mode4_strobe, .name = "pit.mode4-strobes-once", .deadline_ms = PATI
  * 82C54 data sheet, "Mode 1: Hardware Retriggerable One-Shot": "OUT will be initially high. OUT will go low on the CLK
  * pulse following a trigger to begin the one-shot pulse, and will remain low until the Counter reaches zero. OUT will then
  * go high and remain high until the CLK pulse after the next trigger." */
-SCENARIO(pit_mode1_one_shot, .name = "pit.mode1-gate-triggers", .deadline_ms = PATIENT_MS)
+SCENARIO(pit_mode1_one_shot, .name = "pit.mode1-gate-triggers", .deadline_ms = PATIENT_MS,
+	 .xfails = { BARE("bare-qemu-7.*", "QEMU 7 has OUT of mode 1 upside down") })
 {
 	bool low = false;
 
@@ -263,7 +272,8 @@ SCENARIO(pit_mode1_one_shot, .name = "pit.mode1-gate-triggers", .deadline_ms = P
 
 /* Counter 2 counts, is stopped and goes on.
  * 82C54 data sheet, "Mode 0": "GATE = 1 enables counting; GATE = 0 disables counting. GATE has no effect on OUT." */
-SCENARIO(pit_gate_stops, .name = "pit.gate-stops-counting")
+SCENARIO(pit_gate_stops, .name = "pit.gate-stops-counting",
+	 .xfails = { QEMU_PIT })
 {
 	uint16_t stopped;
 
@@ -294,7 +304,8 @@ SCENARIO(pit_gate_low_loads, .name = "pit.gate-low-still-loads")
 /* Counter 2 in mode 2 has counted down some way when GATE falls and rises.
  * 82C54 data sheet, "Mode 2": "A trigger reloads the Counter with the initial count on the next CLK pulse".
  * Must: some attempt sees a value above the one at which it stopped. */
-SCENARIO(pit_gate_reloads, .name = "pit.mode2-gate-reloads", .deadline_ms = PATIENT_MS)
+SCENARIO(pit_gate_reloads, .name = "pit.mode2-gate-reloads", .deadline_ms = PATIENT_MS,
+	 .xfails = { QEMU_PIT })
 {
 	bool seen = false;
 
@@ -310,6 +321,7 @@ SCENARIO(pit_gate_reloads, .name = "pit.mode2-gate-reloads", .deadline_ms = PATI
 		EXPECT(pit_out2());
 		pit_port61(PORT61_GATE2);
 		pit_wait_loaded(2);
+		pit_spin_ms(1); /* the next CLK pulse may be some instructions away */
 		after = pit_latched(2);
 		seen = stopped > COUNT_SMALL && after > 2 * COUNT_QUARTER;
 	}

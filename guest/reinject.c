@@ -184,20 +184,23 @@ static void reinject(void (*event)(enum page page), enum page page)
 	expect_faulted(faults);
 }
 
-#define REINJECT(id, event_name, function, page_name, page)                                     \
-	SCENARIO(id, .name = "reinject." event_name "-" page_name "-page", .needs_lab = true) \
+/* What is behind the page the scenario has besides. */
+#define REINJECT(id, event_name, function, page_name, page, ...)                                \
+	SCENARIO(id, .name = "reinject." event_name "-" page_name "-page", __VA_ARGS__)         \
 	{                                                                                       \
 		reinject(function, page);                                                       \
 	}
 
+/* Bochs reports an event of before as cut short by a virtual interrupt's delivery; Intack keeps clear of it. */
+#define CUT_SHORT { RULE_ANY, MODE_SPLIT, VID_ON, "kvm-intel*", "", "the emulator's IDT-vectoring information is of the event before" }
 REINJECT(reinject_extint_idt, "extint", reinject_extint, "idt", PAGE_IDT)
 REINJECT(reinject_extint_stack, "extint", reinject_extint, "stack", PAGE_STACK)
 REINJECT(reinject_extint_gdt, "extint", reinject_extint, "gdt", PAGE_GDT)
 REINJECT(reinject_extint_tss, "extint", reinject_extint, "tss", PAGE_TSS)
-REINJECT(reinject_lapic_idt, "lapic", reinject_lapic, "idt", PAGE_IDT)
-REINJECT(reinject_lapic_stack, "lapic", reinject_lapic, "stack", PAGE_STACK)
-REINJECT(reinject_lapic_gdt, "lapic", reinject_lapic, "gdt", PAGE_GDT)
-REINJECT(reinject_lapic_tss, "lapic", reinject_lapic, "tss", PAGE_TSS)
+REINJECT(reinject_lapic_idt, "lapic", reinject_lapic, "idt", PAGE_IDT, .xfails = { CUT_SHORT })
+REINJECT(reinject_lapic_stack, "lapic", reinject_lapic, "stack", PAGE_STACK, .xfails = { CUT_SHORT })
+REINJECT(reinject_lapic_gdt, "lapic", reinject_lapic, "gdt", PAGE_GDT, .xfails = { CUT_SHORT })
+REINJECT(reinject_lapic_tss, "lapic", reinject_lapic, "tss", PAGE_TSS, .xfails = { CUT_SHORT })
 REINJECT(reinject_nmi_idt, "nmi", reinject_an_nmi, "idt", PAGE_IDT)
 REINJECT(reinject_nmi_stack, "nmi", reinject_an_nmi, "stack", PAGE_STACK)
 REINJECT(reinject_nmi_gdt, "nmi", reinject_an_nmi, "gdt", PAGE_GDT)
@@ -228,7 +231,7 @@ REINJECT(reinject_pf_tss, "page-fault", reinject_page_fault, "tss", PAGE_TSS)
  * QEMU's TCG is known to err in 64-bit mode: before QEMU 8 the index of the error code is twice the vector (it counts
  * gates of 8 bytes), and EXT is never set. Where the CPU is TCG's both are accepted, and shown by the metrics: the subject
  * is the hypervisor. Everywhere else the error code must be exact. */
-#define TCG_PLATFORMS "tcg-*,bare-qemu,kvm-amd,nested-kvm"
+#define TCG_PLATFORMS "tcg-*,bare-qemu,kvm-amd*,nested-kvm"
 #define ERROR_EXT BIT(0)
 #define ERROR_IDT BIT(1)
 #define ERROR_VECTOR_SHIFT 3
@@ -256,7 +259,7 @@ static void gate_back(struct frame *f)
 	gate_present(absent_vector, true);
 }
 
-SCENARIO(reinject_np_extint, .name = "reinject.np-on-top-of-extint", .needs_lab = true)
+SCENARIO(reinject_np_extint, .name = "reinject.np-on-top-of-extint")
 {
 	uint64_t faults = lab_counter(LAB_DELIVERY_FAULTS);
 
@@ -289,7 +292,7 @@ SEQUENCE(seq_np_soft,
 	"	nop\n");
 extern const char np_soft_at[], np_soft_next[];
 
-SCENARIO(reinject_np_soft, .name = "reinject.np-on-top-of-int-n", .needs_lab = true)
+SCENARIO(reinject_np_soft, .name = "reinject.np-on-top-of-int-n")
 {
 	uint64_t faults = lab_counter(LAB_DELIVERY_FAULTS);
 

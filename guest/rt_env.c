@@ -25,7 +25,7 @@ struct env env;
 
 bool on_platform(const char *globs)
 {
-	return glob_match(globs, env.l0);
+	return globs[0] == '!' ? !glob_match(globs + 1, env.l0) : glob_match(globs, env.l0);
 }
 
 struct multiboot_info {

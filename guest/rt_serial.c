@@ -19,6 +19,7 @@
 #define IIR_FIFO_ENABLED 0xc0
 #define MCR_DTR_RTS 0x03
 #define LSR_THRE 0x20
+#define LSR_TEMT 0x40
 #define FIFO_SIZE 16
 /* A port that never answers must not hang the guest: then the line is lost, the exit status is not. */
 #define POLLS_MAX 1000000
@@ -37,14 +38,19 @@ void serial_init(void)
 	burst = (inb(COM_IIR) & IIR_FIFO_ENABLED) == IIR_FIFO_ENABLED ? FIFO_SIZE : 1;
 }
 
+static void wait_for(uint8_t lsr_bit)
+{
+	for (unsigned i = 0; i < POLLS_MAX && !(inb(COM_LSR) & lsr_bit); i++)
+		pause();
+}
+
 void serial_write(const char *s, size_t n)
 {
 	unsigned room = 0;
 
 	for (; n; n--, s++, room--) {
 		if (!room) {
-			for (unsigned i = 0; i < POLLS_MAX && !(inb(COM_LSR) & LSR_THRE); i++)
-				pause();
+			wait_for(LSR_THRE);
 			room = burst;
 		}
 		outb(COM_DATA, (uint8_t)*s);
@@ -63,9 +69,16 @@ void serial_printf(const char *fmt, ...)
 	serial_write(line, min_u64((uint64_t)n, sizeof(line) - 1));
 }
 
+/* An emulator that ends takes along what is still in the UART. */
+void serial_flush(void)
+{
+	wait_for(LSR_TEMT);
+}
+
 _Noreturn void rt_exit(uint8_t status)
 {
 	irq_off();
+	serial_flush();
 	outb(EXIT_PORT, status);
 	for (const char *s = "Shutdown"; *s; s++)
 		outb(BOCHS_EXIT_PORT, (uint8_t)*s);

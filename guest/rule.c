@@ -30,7 +30,7 @@ extern const char open_boundary[];
 SCENARIO(rule_inversion, .name = "rule.extint-before-lapic",
 	 .xfails = { { RULE_LEGACY, MODE_SPLIT, VID_OFF, NULL, "inverted", "a pending LAPIC vector makes ready false" },
 		     { RULE_LEGACY, MODE_SPLIT, VID_ON, NULL, "livelock", "the window blocks virtual delivery" },
-		     { RULE_ANY, MODE_ANY, VID_ANY, "bare-bochs", "inverted", "Bochs asks the local APIC first" } })
+		     { RULE_ANY, MODE_ANY, VID_ANY, "bare-bochs*", "inverted", "Bochs asks the local APIC first" } })
 {
 	uint8_t extint = irq_pend();
 
@@ -124,7 +124,7 @@ _Static_assert(STORM_WINDOWS <= ARRAY_SIZE(arrivals.log), "the log must show whe
 SCENARIO(rule_ipi_storm, .name = "rule.self-ipi-starvation",
 	 .xfails = { { RULE_LEGACY, MODE_SPLIT, VID_OFF, NULL, "starved", "every window goes to the local APIC" },
 		     { RULE_LEGACY, MODE_SPLIT, VID_ON, NULL, "livelock", "the window blocks virtual delivery" },
-		     { RULE_ANY, MODE_ANY, VID_ANY, "bare-bochs", "starved", "Bochs asks the local APIC first" } })
+		     { RULE_ANY, MODE_ANY, VID_ANY, "bare-bochs*", "starved", "Bochs asks the local APIC first" } })
 {
 	storm_windows = 0;
 	storm_extint = irq_pend();
@@ -136,7 +136,7 @@ SCENARIO(rule_ipi_storm, .name = "rule.self-ipi-starvation",
 SCENARIO(rule_timer_storm, .name = "rule.timer-starvation",
 	 .xfails = { { RULE_LEGACY, MODE_SPLIT, VID_OFF, NULL, "starved", "every window goes to the local APIC" },
 		     { RULE_LEGACY, MODE_SPLIT, VID_ON, NULL, "livelock", "the window blocks virtual delivery" },
-		     { RULE_ANY, MODE_ANY, VID_ANY, "bare-bochs", "starved", "Bochs asks the local APIC first" } })
+		     { RULE_ANY, MODE_ANY, VID_ANY, "bare-bochs*", "starved", "Bochs asks the local APIC first" } })
 {
 	storm_windows = 0;
 	storm_extint = irq_pend();
@@ -161,7 +161,9 @@ SCENARIO(rule_timer_storm, .name = "rule.timer-starvation",
  * interrupt wait for an exit that has nothing to do with them: late. Both modes (user: `inj` is the place).
  * rearm: decides again after the injection: as legacy.
  * An exit that the host causes can stand in for a window. So a run in which one happened proves lateness, never its
- * absence, and is measured again, at most AEOI_MEASURES times. */
+ * absence, and is measured again, at most AEOI_MEASURES times.
+ * wait_us is how long the second and third wait, each, if the guest makes an exit after AEOI_WAIT_MS only: shown, and no part
+ * of the verdict, for it depends on when somebody else makes one. */
 SEQUENCE_IO(seq_aeoi, /* returns with IF=1 */
 	"	sti\n"
 	"	nop\n"
@@ -176,11 +178,23 @@ extern const char aeoi_next[];
 #define AEOI_MEASURES 50
 #define AEOI_SPIN_MS 1
 #define AEOI_LATE_MAX 20
+#define AEOI_WAIT_ROUNDS 5
+#define AEOI_WAIT_MS 20 /* longer than the time between two ticks of any host */
+#define USEC_PER_MS 1000
 
 struct aeoi_result {
-	uint64_t windows, preempts;
+	uint64_t windows, preempts, tsc;
 	unsigned at_once, late_exits;
 };
+
+static volatile uint64_t aeoi_stamp[AEOI_COUNT];
+
+static void aeoi_handler(struct frame *f)
+{
+	(void)f;
+	if (arrivals.count <= AEOI_COUNT)
+		aeoi_stamp[arrivals.count - 1] = rdtsc();
+}
 
 static unsigned arrived_at_once(void)
 {
@@ -191,7 +205,8 @@ static unsigned arrived_at_once(void)
 	return n;
 }
 
-static struct aeoi_result aeoi_measure(void)
+/* The guest waits so long before each exit that it makes. */
+static struct aeoi_result aeoi_measure(unsigned spin_ms)
 {
 	struct aeoi_result r = { 0 };
 
@@ -199,7 +214,7 @@ static struct aeoi_result aeoi_measure(void)
 	r.windows = lab_counter(LAB_WINDOW_EXITS);
 	r.preempts = lab_counter(LAB_PREEMPT_EXITS);
 	seq_aeoi(LAB_UP, AEOI_LINES);
-	while (!SPIN_UNTIL(arrivals.count == AEOI_COUNT, AEOI_SPIN_MS) && r.late_exits < AEOI_LATE_MAX) {
+	while (!SPIN_UNTIL(arrivals.count == AEOI_COUNT, spin_ms) && r.late_exits < AEOI_LATE_MAX) {
 		outb(LAB_NOP, 0);
 		r.late_exits++;
 	}
@@ -211,29 +226,42 @@ static struct aeoi_result aeoi_measure(void)
 	EXPECT_EQ(arrivals.count, AEOI_COUNT);
 	for (unsigned i = 0; i < AEOI_COUNT; i++)
 		EXPECT_EQ(arrivals.log[i].vector, PIC_VECTOR(LINE_HIGH + i));
+	r.tsc = aeoi_stamp[AEOI_COUNT - 1] - aeoi_stamp[0];
 	return r;
 }
 
-SCENARIO(rule_aeoi, .name = "rule.aeoi-back-to-back", .needs_lab = true,
-	 .xfails = { { RULE_STASH | RULE_BOUNDARY, MODE_ANY, VID_ANY, NULL, "late",
-		       "no window is armed when the stash was full before injection" } })
+static uint64_t aeoi_wait_us(void)
+{
+	uint64_t tsc = 0;
+
+	for (unsigned i = 0; i < AEOI_WAIT_ROUNDS; i++)
+		tsc += aeoi_measure(AEOI_WAIT_MS).tsc;
+	return tsc * USEC_PER_MS / env.tsc_per_ms / (AEOI_WAIT_ROUNDS * (AEOI_COUNT - 1));
+}
+
+SCENARIO(rule_aeoi, .name = "rule.aeoi-back-to-back", .deadline_ms = 20000,
+	 .xfails = { { RULE_STASH | RULE_BOUNDARY, MODE_SPLIT, VID_ANY, NULL, "late",
+		       "no window is armed when the stash was full before injection" },
+		     { RULE_STASH | RULE_BOUNDARY, MODE_USER, VID_ANY, "!kvm-*", "late",
+		       "no window is armed when the mailbox was full before injection" } })
 {
 	struct aeoi_result r = { 0 };
 
 	pic_init(ICW4_AEOI, 0);
 	for (unsigned line = LINE_HIGH; line <= LINE_LOW; line++) {
-		on_vector(PIC_VECTOR(line), empty_handler);
+		on_vector(PIC_VECTOR(line), aeoi_handler);
 		pic_unmask(line);
 	}
-	aeoi_measure(); /* maps the handlers' pages: a nested page fault is an exit too, and would stand in for a window */
+	aeoi_measure(AEOI_SPIN_MS); /* maps the handlers' pages: a nested page fault is an exit too, and would stand in for a window */
 	for (unsigned i = 0; i < AEOI_MEASURES; i++) {
-		r = aeoi_measure();
+		r = aeoi_measure(AEOI_SPIN_MS);
 		if (r.at_once < AEOI_COUNT || !r.preempts)
 			break;
 	}
 	metric("window_exits", r.windows);
 	metric("late_exits", r.late_exits);
 	metric("preempt_exits", r.preempts);
+	metric("wait_us", aeoi_wait_us());
 	if (r.at_once < AEOI_COUNT)
 		fail("late", "%u of %u at once", r.at_once, AEOI_COUNT);
 	/* A kernel half that does not count its exits (KVM) shows none: the boundary has said it all. */
@@ -246,7 +274,7 @@ SCENARIO(rule_aeoi, .name = "rule.aeoi-back-to-back", .needs_lab = true,
 /* Two lines at once with IF=0: one place in the stash. The second is acknowledged only after the first has left it:
  * both arrive, in the 8259's order ("IR0 [has] the highest priority", 8259A data sheet, "Fully Nested Mode"), by two
  * INTA cycles, and KVM_INTERRUPT is never refused because a `ready` vCPU has room. */
-SCENARIO(rule_two_lines, .name = "rule.two-lines-one-stash", .needs_lab = true)
+SCENARIO(rule_two_lines, .name = "rule.two-lines-one-stash")
 {
 	uint64_t intas, refused;
 
@@ -289,7 +317,7 @@ static void raise_high_in_nmi(struct frame *f)
 	high_acknowledged = pic_isr(false) & BIT(LINE_HIGH);
 }
 
-SCENARIO(rule_stash_full, .name = "rule.stash-full", .needs_lab = true)
+SCENARIO(rule_stash_full, .name = "rule.stash-full")
 {
 	uint64_t refused = lab_counter(LAB_REFUSED);
 	uint8_t first, second;
@@ -331,7 +359,7 @@ SEQUENCE(seq_rule_hlt,
 	"	cli\n");
 extern const char rule_hlt_next[];
 
-SCENARIO(rule_halted, .name = "rule.halted-wakes", .needs_lab = true)
+SCENARIO(rule_halted, .name = "rule.halted-wakes")
 {
 	on_vector(IPI_VECTOR, apic_handler);
 	on_vector(PIC_VECTOR(LINE_LOW), pic_handler);

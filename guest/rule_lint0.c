@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * The rule, second part: LINT0 and the local APIC's switches, which decide whether the 8259 reaches the CPU at all.
  * Knows nothing of who goes first (rule.c). */
+#include "known.h"
 #include "rt.h"
 
 #define LINE 5
@@ -68,7 +69,7 @@ SEQUENCE_IO(seq_unmask_lvt0, /* esi, now eax: the address */
 extern const char unmask_lvt0_next[];
 _Static_assert(LVT0_EXTINT == LVT0_EXTINT_ASM, "for assembly");
 
-SCENARIO(rule_lvt0_masked, .name = "rule.lvt0-masked-intr-high", .needs_lab = true)
+SCENARIO(rule_lvt0_masked, .name = "rule.lvt0-masked-intr-high")
 {
 	line_ready();
 	apic_write(APIC_LVT_LINT0, LVT0_EXTINT | APIC_LVT_MASKED);
@@ -117,7 +118,7 @@ static void strand_verdict(void)
 	expect_served_once();
 }
 
-SCENARIO(rule_stranded_nmi, .name = "rule.stranded-by-nmi", .needs_lab = true)
+SCENARIO(rule_stranded_nmi, .name = "rule.stranded-by-nmi")
 {
 	line_ready();
 	on_vector(VEC_NMI, mask_lvt0);
@@ -143,8 +144,9 @@ SEQUENCE_IO(seq_strand_db,
 extern const char strand_db_next[];
 _Static_assert((RFLAGS_TF | RFLAGS_IF) == TF_IF_MASK, "for assembly");
 
-SCENARIO(rule_stranded_db, .name = "rule.stranded-by-exception", .needs_lab = true, .modes = MODE_SPLIT,
-	 .skip = "no stash: see user.accept-during-exception")
+SCENARIO(rule_stranded_db, .name = "rule.stranded-by-exception", .modes = MODE_SPLIT,
+	 .skip = "no stash: see user.accept-during-exception",
+	 .xfails = { { RULE_LEGACY, MODE_SPLIT, VID_ANY, "kvm-*", "", "KVM does not look at its stash when LVT0 is unmasked" } })
 {
 	line_ready();
 	on_vector(VEC_DB, mask_lvt0);
@@ -177,13 +179,13 @@ static void lvt0_mode(uint32_t lvt, uint8_t vector)
 	EXPECT_EQ(arrivals_of(vector), expected);
 }
 
-SCENARIO(rule_lvt0_fixed, .name = "rule.lvt0-fixed", .needs_lab = true)
+SCENARIO(rule_lvt0_fixed, .name = "rule.lvt0-fixed")
 {
 	on_vector(LINT0_VECTOR, apic_handler);
 	lvt0_mode(LINT0_VECTOR | APIC_DM_FIELD(APIC_DM_FIXED), LINT0_VECTOR);
 }
 
-SCENARIO(rule_lvt0_nmi, .name = "rule.lvt0-nmi", .needs_lab = true)
+SCENARIO(rule_lvt0_nmi, .name = "rule.lvt0-nmi")
 {
 	on_vector(VEC_NMI, empty_handler);
 	lvt0_mode(APIC_DM_FIELD(APIC_DM_NMI), VEC_NMI);
@@ -193,7 +195,8 @@ SCENARIO(rule_lvt0_nmi, .name = "rule.lvt0-nmi", .needs_lab = true)
 
 /* SDM v3, "Local APIC State After It Has Been Software Disabled": "The mask bits for all the LVT entries are set.
  * Attempts to reset these bits will be ignored." So ExtINT is masked too, and stays so when SVR enables again. */
-SCENARIO(rule_software_disabled, .name = "rule.apic-software-disabled", .needs_lab = true)
+SCENARIO(rule_software_disabled, .name = "rule.apic-software-disabled",
+	 .xfails = { QEMU_LVT_OPEN })
 {
 	line_ready();
 	apic_write(APIC_SVR, SVR_DISABLED);
@@ -220,7 +223,7 @@ SEQUENCE_IO(seq_no_apic,
 	"	cli\n");
 extern const char no_apic_next[];
 
-SCENARIO(rule_hardware_disabled, .name = "rule.apic-hardware-disabled", .needs_lab = true)
+SCENARIO(rule_hardware_disabled, .name = "rule.apic-hardware-disabled")
 {
 	line_ready();
 	apic_write(APIC_LVT_LINT0, LVT0_EXTINT | APIC_LVT_MASKED);

@@ -25,7 +25,7 @@ SEQUENCE_IO(seq_raise_if1,
 	"	cli\n");
 extern const char raise_if1_next[];
 
-SCENARIO(windows_raise_if1, .name = "windows.raise-if1", .needs_lab = true)
+SCENARIO(windows_raise_if1, .name = "windows.raise-if1")
 {
 	on_vector(PIC_VECTOR(LINE), pic_handler);
 	pic_unmask(LINE);
@@ -278,7 +278,7 @@ SCENARIO(windows_sti_hlt_wake, .name = "windows.sti-hlt-wake")
 
 /* HLT with IF=0: SDM v2, "HLT—Halt": "An enabled interrupt (including NMI and SMI) [...] will resume execution": INTR is
  * not enabled, NMI is. The line rises first and does not wake; the NMI later does. The line is still there. */
-SCENARIO(windows_hlt_if0, .name = "windows.hlt-if0", .needs_lab = true)
+SCENARIO(windows_hlt_if0, .name = "windows.hlt-if0")
 {
 	uint32_t us = HLT_WAKE_US;
 
@@ -319,7 +319,7 @@ static void nesting_handler(struct frame *f)
 	pic_eoi(LINE);
 }
 
-SCENARIO(windows_nested, .name = "windows.nested-handler", .needs_lab = true)
+SCENARIO(windows_nested, .name = "windows.nested-handler")
 {
 	on_vector(PIC_VECTOR(LINE), nesting_handler);
 	on_vector(PIC_VECTOR(LINE_NESTED), pic_handler);
@@ -398,7 +398,7 @@ SEQUENCE_IO(seq_sti_out,
 	"	cli\n");
 extern const char sti_out_next[];
 
-SCENARIO(windows_shadow_out, .name = "windows.shadow-out", .needs_lab = true)
+SCENARIO(windows_shadow_out, .name = "windows.shadow-out")
 {
 	on_vector(PIC_VECTOR(LINE), pic_handler);
 	pic_unmask(LINE);
@@ -419,7 +419,7 @@ SEQUENCE_IO(seq_mov_ss_out,
 	"	cli\n");
 extern const char mov_ss_out_next[];
 
-SCENARIO(windows_shadow_mov_ss_out, .name = "windows.shadow-mov-ss-out", .needs_lab = true)
+SCENARIO(windows_shadow_mov_ss_out, .name = "windows.shadow-mov-ss-out")
 {
 	on_vector(PIC_VECTOR(LINE), pic_handler);
 	pic_unmask(LINE);
@@ -481,7 +481,7 @@ extern const char sti_load_next[];
 extern uint8_t sti_load_page[PAGE_SIZE];
 uint8_t sti_load_page[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
-SCENARIO(windows_shadow_page, .name = "windows.shadow-page-fault", .needs_lab = true)
+SCENARIO(windows_shadow_page, .name = "windows.shadow-page-fault")
 {
 	uint8_t vector = irq_pend();
 

@@ -10,5 +10,5 @@
  * wrong by milliseconds after a minute. */
 void tsc_measure(struct tsc_clock *host);
 uint64_t tsc_khz(const struct tsc_clock *c);
-/* The guest's: the same rate, and the offset that KVM has given it. 0 or -1. */
+/* Sets the guest's, before it runs for the first time: the same rate, from now on. 0 or -1. */
 int tsc_of_guest(int vcpu, const struct tsc_clock *host, struct tsc_clock *guest);

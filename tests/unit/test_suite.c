@@ -240,6 +240,21 @@ static void a_fresh_guest_follows_a_failure_where_it_is_wanted(void **state)
 	assert_said("# intack: guest exit status 1\n");
 }
 
+static void an_expected_failure_is_followed_by_a_fresh_guest_too(void **state)
+{
+	(void)state;
+	begin(true);
+	input.fresh_after_failure = true;
+	print(&f, "1..2\n");
+	announce(1, 50);
+	end_scenario("ok 1 a # XFAIL late: x\n");
+	print(&f, "ok 2 b\n");
+	run();
+	assert_not_said("ok 2 b");
+	assert_true(suite_next(&s));
+	assert_int_equal(s.first, 2);
+}
+
 static void elsewhere_the_guest_that_failed_goes_on(void **state)
 {
 	(void)state;
@@ -325,6 +340,7 @@ int main(void)
 		cmocka_unit_test(behind_the_last_scenario_there_is_nothing),
 		cmocka_unit_test(a_scenario_that_hangs_again_is_not_begun_again),
 		cmocka_unit_test(a_fresh_guest_follows_a_failure_where_it_is_wanted),
+		cmocka_unit_test(an_expected_failure_is_followed_by_a_fresh_guest_too),
 		cmocka_unit_test(elsewhere_the_guest_that_failed_goes_on),
 		cmocka_unit_test(a_foreign_guest_is_never_started_again),
 		cmocka_unit_test(a_foreign_guest_without_results_has_its_exit_status_for_a_verdict),

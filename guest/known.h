@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Faults of other platforms that more than one scenario meets, as expectations: each is explained in docs/findings.md.
+ * Knows nothing of the scenarios. */
+#pragma once
+
+#include "rt.h"
+
+/* 22. KVM's local APIC takes vectors below 16 for any others, and its ESR is always 0. */
+#define KVM_NO_ESR { RULE_ANY, MODE_SPLIT, VID_ANY, "kvm-*", "", "KVM's local APIC has no error register" }
+/* 23. kvm_amd lets the guest write CR8 by itself, and at each exit makes TPR of it. */
+#define KVM_AMD_TPR { RULE_ANY, MODE_SPLIT, VID_ANY, "kvm-amd*", "", "kvm_amd makes TPR of CR8 at each exit: TPR[3:0] is 0" }
+/* 24. What the masked timer has let pass is kept, and delivered when the entry is unmasked. With VID the timer is KVM's to
+ * deliver when it expires. */
+#define KVM_MASKED_TIMER { RULE_ANY, MODE_SPLIT, VID_OFF, "kvm-*", "", "KVM keeps a masked timer's expiry for later" }
+/* 25. Before 71cc849b7093 KVM is ready while an exception is owed. Without a stash the vector is lost: the exception goes first,
+ * and what the exit of that entry does not report as cut short KVM takes for delivered. */
+#define KVM_LEGACY_LOSES { RULE_LEGACY, MODE_USER, VID_ANY, "kvm-*", "", "KVM takes the vector for delivered by the entry of an exception" }
+
+/* The emulators' own devices: no rule, no mode. Their version is in the platform's name: bare-qemu-7.2.22. */
+#define BARE(l0, why) { RULE_ANY, MODE_ANY, VID_ANY, l0, "", why }
+/* 33. */
+#define QEMU_PIT BARE("bare-qemu*", "QEMU computes OUT and count from the time of the last count written")
+/* 35. */
+#define QEMU_LVT_OPEN BARE("bare-qemu*", "QEMU does not mask the LVT when the APIC is disabled")
+/* 36. */
+#define BARE_NO_SEND_ERROR BARE("bare-*", "the sending of an illegal vector is no error")
+/* 41. */
+#define BOCHS_DEADLINE BARE("bare-bochs*", "Bochs' deadline stays in its register when the timer has ended")

@@ -62,7 +62,7 @@ OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC) $(firstword $(PRESET_
 	$(call objs,guest,$(GUEST_SRC) $(wildcard guest/hostile/*.S)) $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
 
 all: $(O)/intack.efi $(O)/preset.efi $(TEST_GUESTS) $(O)/intack-kvm
-.PHONY: all image run run-suite compare bench setup setup-test clean distclean test unit check-pure check-headers budget \
+.PHONY: all image lab lab-short run run-suite compare trace bench setup setup-test clean distclean test unit check-pure check-headers budget \
 	clang-tidy cppcheck shellcheck fuzz mutants runner-test bad-input hostile
 
 # --- the guest ---------------------------------------------------------------------------------------------------------
@@ -113,16 +113,30 @@ $(O)/intack-kvm: $(call objs,kvm,$(PURE_SRC) $(KVM_SRC))
 	@echo "  LD      $@"
 	$(Q)$(CC) -static -o $@ $^
 
+# --- the reference lab: Linux with KVM, and a QEMU to run it, from Debian's packages ---------------------------------------
+# LAB: where it is. LAB_PARTS: the parts of it that are wanted, if not all (tests/lab/lab.sh).
+LAB ?= $(O)/lab
+export LAB
+lab: | setup
+	@LAB_PARTS='$(LAB_PARTS)' exec tests/lab/lab.sh
+# As much of it as a run takes: L0=kvm-amd-KERNEL, or LAB_KERNEL, and MODULES; Bochs is in the root.
+LAB_VIA_QEMU = qemu kernel-$(or $(patsubst kvm-amd-%,%,$(filter kvm-amd-%,$(L0))),$(LAB_KERNEL),6.12)
+lab-short: LAB_PARTS := $(if $(filter kvm-intel,$(L0)),kernel-6.1,$(LAB_VIA_QEMU)) $(if $(MODULES),modules)
+lab-short: lab
+
 # --- images and runs -----------------------------------------------------------------------------------------------------
 image: $(O)/intack.img
 $(O)/intack.img: $(O)/intack.efi tests/run/mkimage.sh tests/run/intack.cfg
 	tests/run/mkimage.sh $@ $< tests/run/intack.cfg
 
 setup:
-	@tests/run/setup.sh run $(if $(filter bochs-%,$(L0) $(BENCH_L0)),bochs)
+	@tests/run/setup.sh run $(if $(filter bochs-% bare-bochs,$(L0) $(BENCH_L0)),bochs) $(filter bare-bochs,$(L0)) \
+		$(if $(LAB_FIRST)$(filter lab lab-short,$(MAKECMDGOALS)),lab)
 setup-test:
 	@tests/run/setup.sh test
 
+# A platform in the lab makes what it takes of the lab, as other set-up.
+LAB_FIRST := $(and $(filter run,$(MAKECMDGOALS)),$(filter nested-kvm kvm-amd-% kvm-intel,$(L0)),$(if $(filter skip,$(SETUP)),,lab-short))
 RUN_VARS := L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM QEMU OVMF_CODE OVMF_VARS BOCHS BOCHS_CPU OVMF
 export $(RUN_VARS)
 
@@ -136,15 +150,18 @@ $(O)/host/exit_status.so: tests/run/exit_status.c | setup
 	@mkdir -p $(@D)
 	@$(CC) -shared -fPIC -O1 -o $@ $<
 
-run-suite: $(O)/intack.efi | setup
+run-suite: $(if $(filter kvm-%,$(L0)),$(O)/intack-kvm,$(O)/intack.efi) | setup $(LAB_FIRST)
 	@mkdir -p $(O)/run
 	@O='$(O)' tests/run/run.sh; echo $$? > $(O)/run/status
 run: run-suite
 	$(exit-status $(O)/run/status)@exit "$$(cat $(O)/run/status)"
 
 # The same guest on every platform that this machine can run: build/compare/index.html.
-compare: $(O)/intack.efi | setup-test
+compare: $(O)/intack.efi $(O)/intack-kvm | setup-test
 	@O='$(O)' tests/run/compare.sh
+# One scenario on two platforms, event by event: ONLY=, PLATFORMS= (docs/trace.md).
+trace: $(O)/intack.efi $(O)/intack-kvm | setup-test
+	@O='$(O)' tests/run/trace_diff.sh
 # What an exit costs: VMREADs and VMWRITEs, counted.
 bench: BENCH_L0 := $(or $(L0),bochs-vmx)
 bench: | setup
@@ -207,8 +224,10 @@ runner-test bad-input hostile: all
 mutants:
 	@O='$(O)' tests/run/mutants.sh
 
+# The lab is half an hour's work, and only made from what is downloaded.
 clean:
+	@[ ! -d $(O) ] || find $(O) -mindepth 1 -maxdepth 1 ! -name lab -exec rm -rf {} +
+distclean:
 	rm -rf $(O)
-distclean: clean
 
 -include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(patsubst %.o,%.d,$(call objs,kvm,$(PURE_SRC) $(KVM_SRC)))

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# setup.sh run|bochs|test...: installs the packages of .ci/packages for these purposes that are missing; test is for all
-# of them. Quick when none is.
+# setup.sh run|bochs|bare-bochs|lab|test...: installs the packages of .ci/packages for these purposes that are missing; test
+# is for all of them. Quick when none is.
 # SETUP=skip: does nothing.
 # Exit status: 0 nothing is missing any more, 2 otherwise.
 set -uo pipefail

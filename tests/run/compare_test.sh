@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 dir=${O:-build}/run/compare-test
 failed=0
-unset RULE RULES PLATFORMS ONLY TIMEOUT JOBS PROGRESS
+unset RULE RULES PLATFORMS ONLY TIMEOUT JOBS PROGRESS COMPARE_OUT
 rm -rf "$dir"
 mkdir -p "$dir" || exit 2
 dir=$(realpath "$dir") || exit 2
@@ -105,6 +105,12 @@ report() { # LINE...: a report with its plan, numbered
 	echo '# intack: exits=7 user_exits=3'
 }
 
+# totals NAME LINE...: what `make test` makes of the last comparison
+totals() {
+	awk -f tests/run/compare/totals.awk "$O/compare/matrix" >"$dir/$1.totals"
+	has "$1" "$dir/$1.totals" "${@:2}"
+}
+
 findings=docs/findings.md#1-the-arming-hole
 
 # --- nothing to tell -------------------------------------------------------------------------------------------------------
@@ -115,6 +121,30 @@ compare all-the-same 0 'compare: 2 columns, 3 scenarios, 0 differences, 0 unexpl
 has all-the-same "$md" '| x | made up | rule=rearm irqchip=split vid=off | pass:2 xfail:0 skip:1 fail:0 | * |  |' '## a' \
 	'| a.one | pass | pass |' '| a.two | pass n=1 | pass n=1 |' '## b' '| b.three | skip | skip |' '- x: exits=7 user_exits=3'
 hasnt all-the-same "$md" '## Differences'
+
+# --- a column that cannot be killed ----------------------------------------------------------------------------------------
+anew
+report 'a.one' | column x
+report 'a.one' | column y 0 'exec sleep 20'
+mkdir -p "$dir/bin"
+# shellcheck disable=SC2016 # its own arguments
+printf '#!/bin/bash\nshift 3\nexec "$@"\n' >"$dir/bin/timeout"
+chmod +x "$dir/bin/timeout"
+compare stuck 1 'compare: 2 columns, 1 scenarios, 0 differences, 0 unexplained, 0 did not run' TIMEOUT=1 GRACE=0 STUCK=1 PATH="$dir/bin:$PATH"
+has stuck "$dir/stuck.log" 'compare: y: does not end, though it was killed: left behind, 1 scenarios, * s'
+has stuck "$md" '| y | made up | * | its deadline has passed |'
+
+# --- a column that proves nothing ------------------------------------------------------------------------------------------
+anew
+report 'a.one' 'a.two' 'a.three # XFAIL late: x' | column x
+report 'not a.one # fail: y' 'a.two' 'a.three' | column y 1
+echo 'unjudged="a made-up machine"' >>"$COMPARE_COLUMNS/y.sh"
+explain 'a.three' 'x' 'xfail late' $findings
+compare unjudged 0 'compare: 2 columns, 3 scenarios, 0 differences, 0 unexplained, 0 did not run'
+totals unjudged-totals '# Totals: pass:2 fail:0 xfail:1 skip:0 error:0'
+has unjudged "$md" '| y | made up | * | pass:2 xfail:0 skip:0 fail:1 | * | not judged: a made-up machine; exit status 1* |' \
+	'## a' 'The same in every column that is judged.' '| a.one | pass | \*\*fail\*\*<br>not judged<br>y |' \
+	'| a.three | xfail late<br>*x | \*\*pass\*\*<br>not judged |'
 
 # --- every verdict, and its explanation ------------------------------------------------------------------------------------
 anew
@@ -133,6 +163,9 @@ explain 's.fail' '?' 'fail' docs/findings.md#2-inversion-and-starvation
 explain 's.same' 'y' 'fail' docs/findings.md#3-an-interrupt-with-if0
 explain 's.num*' 'y' 'numbers' docs/findings.md#10-the-shadow-survives-an-exception
 compare verdicts 1 'compare: 2 columns, 10 scenarios, 8 differences, 5 unexplained, 0 did not run'
+totals verdicts-totals 'not ok y: exit status 1: y: error: what y says' \
+	'not ok y: s.hole: xfail starved, and nobody has explained it' 'not ok y: s.error: ERROR: the timer does not expire' \
+	'# Totals: pass:12 fail:5 xfail:2 skip:1 error:2'
 has verdicts "$md" '| y | made up | * | pass:2 xfail:2 skip:1 fail:5 | * | exit status 1: y: error: what y says |' \
 	'## Differences that nobody has explained' \
 	'| s.hole | pass | \*\*xfail starved\*\*<br>unexplained<br>64 windows, 0 ExtINT |' \
@@ -189,6 +222,7 @@ report 'a.one' 'a.two' 'a.three' | sed '$!b; iok 2 a.two' | column twice
 report 'a.one' 'a.two' 'a.three' | grep -v a.three | column hangs 0 'sleep 60'
 column empty </dev/null
 compare absent 1 'compare: 6 columns, 3 scenarios, 4 differences, 4 unexplained, 3 did not run' TIMEOUT=1 GRACE=0 PROGRESS=1
+totals absent-totals 'skip missing: QEMU=nope: no such program | <here>' '# Totals: pass:14 fail:1 xfail:0 skip:1 error:8'
 has absent "$md" '| bails | * | bail out: no memory; 2 of 3 scenarios have ended |' \
 	'| broken | * | no results: exit status 2: run: error: no totals |' \
 	'| cut | * | 2 of 3 scenarios have ended |' '| empty | * | no results: its report is empty |' '| fine | * | pass:3 * |  |' \

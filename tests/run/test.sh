@@ -75,6 +75,8 @@ check bad-input-vmx lines tests/run/bad_input_vmx.sh
 check hostile lines tests/run/hostile.sh
 check hostile-vmx lines env L0=bochs-vmx tests/run/hostile.sh
 check compare lines tests/run/compare_test.sh
+check trace lines tests/run/trace_test.sh
+check bare lines tests/run/bare_test.sh
 
 # The suite: L0 RULE IRQCHIP VID. `make compare` has the rest.
 suites=("tcg-svm "{legacy,stash,boundary,rearm}" "{split,user}" off"
@@ -107,6 +109,28 @@ for s in "${suites[@]}"; do
 	read -r l0 rule irqchip vid <<<"$s"
 	check "suite-$l0-$rule-$irqchip-vid_$vid" ktap ended "suite-$l0-$rule-$irqchip-vid_$vid"
 done
+
+# KVM, and Intack on it, in the reference lab: as much of `make compare` as there is time for.
+lab() {
+	local why
+	if ! why=$(tests/lab/lab.sh can 2>&1); then
+		echo "skip lab: none can be made here: ${why#lab: error: }"
+	else
+		"$MAKE" -s O="$O" SETUP=skip lab-short && echo "ok lab: $(wc -l <"${LAB:-$O/lab}/versions") packages"
+	fi
+}
+
+compare_lab() { # IRQCHIP COLUMN...
+	local out=$logs/compare-lab-$1 status
+	rm -rf "$out"
+	IRQCHIP=$1 PLATFORMS=${*:2} COMPARE_OUT=$out tests/run/compare.sh
+	status=$?
+	awk -f tests/run/compare/totals.awk "$out/matrix"
+	return $status
+}
+check lab lines lab
+check compare-lab-split ktap compare_lab split tcg-svm:boundary nested-kvm:boundary,rearm kvm-amd-6.12
+check compare-lab-user ktap compare_lab user tcg-svm:boundary kvm-amd-6.12
 
 echo "tests took $((SECONDS - began)) s"
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -68,7 +68,7 @@ function end_section() {
 
 function begin_section(    i, s, same) {
 	end_section()
-	same = $3 == "the same everywhere"
+	same = $3 ~ /^the same /
 	out("<details" (same ? "" : " open") "><summary><h2>" clean($2) "</h2> " clean($3) "</summary>")
 	s = "<table><thead><tr><th>scenario"
 	for (i = 1; i <= columns; i++)
@@ -84,17 +84,17 @@ function cell(    class, differs, s) {
 	if ($4 != "")
 		s = s link($4, $5)
 	else if (differs)
-		s = s span("unexplained", "unexplained")
+		s = s span("unexplained", $5 != "" ? $5 : "unexplained")
 	return "<td class=\"" class (differs ? " differs" : "") "\">" s span("text", $6) span("numbers", $7)
 }
 
 BEGIN { FS = "\t" }
 
 $1 == "COL" {
-	col[++all] = "<tr class=\"" ($3 == "ok" ? "pass" : $3 == "absent" ? "skip" : "bad") "\"><th>" clean($2) "<td>" clean($4) "<td>" \
+	col[++all] = "<tr class=\"" ($3 == "ok" ? "pass" : $3 == "absent" || $3 == "unjudged" ? "skip" : "bad") "\"><th>" clean($2) "<td>" clean($4) "<td>" \
 		clean($5) "<td>" clean($6) "<td>" $8 "<td>" span("numbers", $9) "<td>" trouble($3) \
 		clean($7) ($3 == "bad" && $7 == "" ? "failed" : "")
-	if ($3 == "ok" || $3 == "bad")
+	if ($3 == "ok" || $3 == "bad" || $3 == "unjudged")
 		column[++columns] = $2
 }
 

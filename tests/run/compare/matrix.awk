@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Records (read.awk, explain.awk, and compare.sh's C lines) to the table, fields parted by tabs, for those who draw it:
-#   COL name state about words verdicts note seconds run    state: ok, bad; none: no results; absent: cannot run here
+#   COL name state about words verdicts note seconds run    state: ok, bad; none: no results; absent: cannot run here;
+#                                                           unjudged: has results
 #   SEC title text            a section: its columns are those of the COL lines that are ok or bad
 #   ROW scenario
 #   CELL verdict class anchor title text numbers            class: pass xfail skip bad none; `+` in front: a difference
@@ -8,7 +9,8 @@
 #   DOC anchor title, TEXT line...                          what the anchors of the cells stand for
 #   TOTAL columns scenarios differences unexplained absent failed
 # A difference is a cell whose verdict is not its row's: `pass` if any column passes, else what the first one says. Verdicts
-# alone decide: numbers may depend on time.
+# alone decide: numbers may depend on time. A column that is not judged makes no row's verdict, and its differences need no
+# explanation.
 # Knows nothing of how it is drawn.
 
 # A glob: * is any text, ? one character, everything else is itself.
@@ -88,12 +90,14 @@ function judge_column(column,    verdicts, note) {
 		note = trouble(column)
 	if (results[column])
 		verdicts = count(column)
-	if (status[column] != "absent" && (note != "" || bad[column]))
+	if (status[column] != "absent" && unjudged[column] == "" && (note != "" || bad[column]))
 		failed++
+	if (status[column] != "absent" && unjudged[column] != "")
+		note = add("not judged: " unjudged[column], note)
 	if (!results[column])
 		state[column] = status[column] == "absent" ? "absent" : "none"
 	else
-		state[column] = note != "" || bad[column] ? "bad" : "ok"
+		state[column] = unjudged[column] != "" ? "unjudged" : note != "" || bad[column] ? "bad" : "ok"
 	print "COL", column, state[column], about[column], words[column], verdicts, note, seconds[column], run[column]
 }
 
@@ -101,24 +105,27 @@ function judge_column(column,    verdicts, note) {
 function judge_columns(    i) {
 	for (i = 1; i <= all_columns; i++) {
 		judge_column(all[i])
-		if (!results[all[i]])
+		if (!results[all[i]]) {
 			absent++
-		else
-			column[++columns] = all[i]
+			continue
+		}
+		column[++columns] = all[i]
+		any_unjudged += unjudged[all[i]] != ""
 	}
 }
 
 function row_verdict(s,    i) {
 	for (i = 1; i <= columns; i++)
-		if (verdict[s, column[i]] == "pass")
+		if (verdict[s, column[i]] == "pass" && unjudged[column[i]] == "")
 			return "pass"
 	for (i = 1; i <= columns; i++)
-		if (verdict[s, column[i]] != "none")
+		if (verdict[s, column[i]] != "none" && unjudged[column[i]] == "")
 			return verdict[s, column[i]]
 	return "none"
 }
 
-# Which section a row belongs to: 1 unexplained, 2 explained, 3 the same but that some skip, 4 numbers, 5 all the same.
+# Which section a row belongs to: 1 unexplained, 2 explained, 3 the same but that some skip, 4 numbers, 5 all the same; those
+# that are not judged do not count.
 function judge_row(s,    want, i, c, v, section) {
 	want = row_verdict(s)
 	section = 5
@@ -127,8 +134,10 @@ function judge_row(s,    want, i, c, v, section) {
 		v = verdict[s, c]
 		if (v == want)
 			continue
-		differences++
 		differs[s, c] = 1
+		if (unjudged[c] != "")
+			continue
+		differences++
 		why_of[s, c] = explanation(s, c, v)
 		if (!why_of[s, c]) {
 			unexplained++
@@ -140,9 +149,16 @@ function judge_row(s,    want, i, c, v, section) {
 	return section == 5 && other_numbers(s) ? 4 : section
 }
 
+# What every scenario has costs other things on other platforms: shown, but no reason to show a row among the first.
+function own_numbers(s, column) {
+	s = " " numbers[s, column]
+	gsub(/ (user_exits|window_exits|extint|lapic)=[^ ]*/, "", s)
+	return s
+}
+
 function other_numbers(s,    i) {
 	for (i = 2; i <= columns; i++)
-		if (numbers[s, column[i]] != numbers[s, column[1]])
+		if (own_numbers(s, column[i]) != own_numbers(s, column[1]) && unjudged[column[i]] == "")
 			break
 	if (i > columns)
 		return 0
@@ -159,7 +175,7 @@ function print_row(s,    i, c, e) {
 		if (e)
 			needed[e_anchor[e]] = 1
 		print "CELL", verdict[s, c], (differs[s, c] ? "+" : "") class(verdict[s, c]), e ? e_anchor[e] : "", \
-			e ? e_title[e] : "", text[s, c], numbers[s, c]
+			e ? e_title[e] : unjudged[c] != "" && differs[s, c] ? "not judged" : "", text[s, c], numbers[s, c]
 	}
 }
 
@@ -185,7 +201,7 @@ function print_groups(    i, j, g, n, groups) {
 		if (section_of[scenario[i]] != 5 || g in groups)
 			continue
 		groups[g] = 1
-		print "SEC", g, "the same everywhere"
+		print "SEC", g, any_unjudged ? "the same in every column that is judged" : "the same everywhere"
 		for (j = i; j <= scenarios; j++)
 			if (section_of[scenario[j]] == 5 && group(scenario[j]) == g)
 				print_row(scenario[j])
@@ -239,6 +255,7 @@ $1 == "C" {
 	status[$2] = $4
 	seconds[$2] = $5
 	why[$2] = $6
+	unjudged[$2] = $7
 }
 
 $1 == "I" {

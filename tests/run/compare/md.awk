@@ -35,7 +35,7 @@ function cell(    s, br) {
 	if ($4 != "")
 		s = s br link($4, $5)
 	else if (substr($3, 1, 1) == "+")
-		s = s br "unexplained"
+		s = s br ($5 != "" ? clean($5) : "unexplained")
 	if ($6 != "" && $3 != "skip")
 		s = s br clean($6)
 	if ($7 != "")
@@ -51,7 +51,7 @@ BEGIN {
 $1 == "COL" {
 	col[++all] = "| " clean($2) " | " clean($4) " | " clean($5) " | " clean($6) " | " $8 " | " \
 		trouble($3) clean($7) ($3 == "bad" && $7 == "" ? "failed" : "") " |"
-	if ($3 == "ok" || $3 == "bad") {
+	if ($3 == "ok" || $3 == "bad" || $3 == "unjudged") {
 		column[++columns] = $2
 		run[columns] = $9
 	}

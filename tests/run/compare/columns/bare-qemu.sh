@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The column bare-qemu of the comparison. Sourced by compare.sh. Knows nothing of other columns.
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared with compare.sh
+
+about="the guest alone, on QEMU's own interrupt controllers"
+column_can() { L0=bare-qemu GUEST='' CMDLINE='' MODULE='' "$here/bare.sh" --check; }
+column_run() { L0=bare-qemu TIMEOUT=$deadline NAME=compare-$(basename "$dir") GUEST='' CMDLINE='' MODULE='' "$here/bare.sh"; }

@@ -224,7 +224,7 @@ runner-test bad-input hostile: all
 mutants:
 	@O='$(O)' tests/run/mutants.sh
 
-# The lab is half an hour's work, and only made from what is downloaded.
+# The lab is ten minutes of work and some hundred megabytes of downloads.
 clean:
 	@[ ! -d $(O) ] || find $(O) -mindepth 1 -maxdepth 1 ! -name lab -exec rm -rf {} +
 distclean:

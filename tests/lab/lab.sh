@@ -124,8 +124,8 @@ can)
 *) error "$1: no such word; there is: can" ;;
 esac
 want_parts
-mkdir -p "$LAB/log" || error "$LAB: cannot be made"
-exec 9>"$LAB/.lock"
+mkdir -p "$LAB/log" 2>/dev/null || error "$LAB: cannot be made"
+{ exec 9>"$LAB/.lock"; } 2>/dev/null || error "$LAB: cannot be written to"
 flock -n 9 || { echo "lab: another one is at it, waiting" && flock 9; }
 trap stop EXIT
 trap 'exit 2' INT TERM HUP

@@ -9,34 +9,13 @@
 # Exit status: COMMAND's, or 125 it did not come up or broke, 124 the deadline.
 set -uo pipefail
 here=$(dirname "$0")
-LAB=${LAB:-${O:-build}/lab}
-OUT=${OUT:-$LAB/out} FILES=${FILES:-} MODULES=${MODULES:-} TIMEOUT=${TIMEOUT:-600} MEM=${MEM:-512}
-KVM_OPTIONS=${KVM_OPTIONS:-} KVM_VENDOR_OPTIONS=${KVM_VENDOR_OPTIONS:-}
+# shellcheck source=tests/lab/words.sh
+. "$here/words.sh"
+FILES=${FILES:-} MEM=${MEM:-512}
 # A model without posted interrupts: Bochs 3.0 wants their descriptor on a page of its own, which KVM's is not.
 LAB_BOCHS=${LAB_BOCHS:-lab} BOCHS_CPU=${BOCHS_CPU:-corei7_haswell_4770}
 # Instructions a second: this is what all of its clocks count.
 ips=50000000
-
-error() {
-	echo "lab: error: $*" >&2
-	exit 125
-}
-
-usage='usage: boot-bochs.sh KERNEL COMMAND... or boot-bochs.sh --check KERNEL'
-(($# >= 2)) || error "$usage"
-check=
-if [ "$1" = --check ]; then
-	(($# == 2)) || error "$usage"
-	check=1
-	shift
-fi
-kernel=$LAB/kernel-$1
-shift
-[ -r "$LAB/root/.stamp" ] || error "LAB=$LAB: there is no lab: make lab"
-[ -r "$kernel/.stamp" ] || error "${kernel##*/}: not in $LAB, which has: $(cd "$LAB" && echo kernel-*); make lab"
-[ -z "$MODULES" ] || [ -r "$LAB/modules/$MODULES" ] || error "MODULES=$MODULES: not in $LAB/modules; make lab"
-[ -z "$MODULES" ] || [ "${kernel##*-}" = 6.1 ] || error "MODULES=$MODULES: made for kernel-6.1, not for ${kernel##*/}"
-[[ "$KVM_OPTIONS$KVM_VENDOR_OPTIONS" != *,* ]] || error "KVM_OPTIONS, KVM_VENDOR_OPTIONS: blanks part them, not commas"
 # What the kernel takes, and what Bochs has.
 if ! [[ $MEM =~ ^[1-9][0-9]{2,3}$ ]] || ((MEM < 128 || MEM > 2048)); then
 	error "MEM=$MEM: must be a number from 128 to 2048"
@@ -47,8 +26,6 @@ for tool in gcc:gcc objcopy:binutils; do
 done
 
 # Of the lab's root too, Bochs runs here, on the libraries of that root.
-root=$(realpath "$LAB/root")
-lib=$root/usr/lib/x86_64-linux-gnu
 from_root=("$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$lib")
 case $LAB_BOCHS in
 lab)

@@ -9,32 +9,11 @@
 # `lab` is the lab's own, Debian's with tests/lab/qemu.patch, which others lack: `debian`, or the path of another.
 # Exit status: COMMAND's, or 125 the lab did not come up or broke, 124 the deadline.
 set -uo pipefail
-LAB=${LAB:-${O:-build}/lab}
-OUT=${OUT:-$LAB/out} MODULES=${MODULES:-} TIMEOUT=${TIMEOUT:-600} MEM=${MEM:-2048} SMP=${SMP:-1} CPU=${CPU:-EPYC,+svm,+npt}
-LAB_QEMU=${LAB_QEMU:-lab} KVM_OPTIONS=${KVM_OPTIONS:-} KVM_VENDOR_OPTIONS=${KVM_VENDOR_OPTIONS:-}
-
-error() {
-	echo "lab: error: $*" >&2
-	exit 125
-}
-
-usage='usage: boot.sh KERNEL COMMAND... or boot.sh --check KERNEL'
-(($# >= 2)) || error "$usage"
-check=
-if [ "$1" = --check ]; then
-	(($# == 2)) || error "$usage"
-	check=1
-	shift
-fi
-kernel=$LAB/kernel-$1
-shift
-[ -r "$LAB/root/.stamp" ] || error "LAB=$LAB: there is no lab: make lab"
-[ -r "$kernel/.stamp" ] || error "${kernel##*/}: not in $LAB, which has: $(cd "$LAB" && echo kernel-*); make lab"
-[ -z "$MODULES" ] || [ -r "$LAB/modules/$MODULES" ] || error "MODULES=$MODULES: not in $LAB/modules; make lab"
-[ -z "$MODULES" ] || [ "${kernel##*-}" = 6.1 ] || error "MODULES=$MODULES: made for kernel-6.1, not for ${kernel##*/}"
-[[ "$KVM_OPTIONS$KVM_VENDOR_OPTIONS" != *,* ]] || error "KVM_OPTIONS, KVM_VENDOR_OPTIONS: blanks part them, not commas"
-root=$(realpath "$LAB/root")
-lib=$root/usr/lib/x86_64-linux-gnu
+here=$(dirname "$0")
+# shellcheck source=tests/lab/words.sh
+. "$here/words.sh"
+MEM=${MEM:-2048} SMP=${SMP:-1} CPU=${CPU:-EPYC,+svm,+npt}
+LAB_QEMU=${LAB_QEMU:-lab}
 case $LAB_QEMU in
 lab)
 	qemu=$(realpath -m "$LAB/qemu/qemu-system-x86_64")

@@ -52,6 +52,21 @@
 #define EFER_NXE BIT64(11)
 #define EFER_SVME BIT64(12)
 
+/* Access rights of a segment as LAR and the VMCS give them: bits 7:0 and 15:12 are the descriptor's bits 47:40 and 55:52. */
+#define AR_TYPE(ar) GET_FIELD(3, 0, ar)
+#define AR_S BIT(4)
+#define AR_DPL(ar) GET_FIELD(6, 5, ar)
+#define AR_P BIT(7)
+#define AR_AVL BIT(12)
+#define AR_L BIT(13)
+#define AR_DB BIT(14)
+#define AR_G BIT(15)
+#define AR_UNUSABLE BIT(16)
+#define AR_RESERVED (MASK(11, 8) | MASK(31, 17))
+#define AR_CODE 0x9b
+#define AR_DATA 0x93
+#define AR_TSS_BUSY 0x8b
+
 #define DR6_BS BIT64(14)
 #define DR6_INIT 0xffff0ff0ull
 #define DR7_INIT 0x400ull

@@ -24,7 +24,13 @@ enum hvm_reg {
 	HVM_CR3,
 	HVM_CR4,
 	HVM_EFER,
+	HVM_DR0, /* to HVM_DR3, in a row */
+	HVM_DR1,
+	HVM_DR2,
+	HVM_DR3,
 	HVM_DR6,
+	HVM_DR7,
+	HVM_CPL,        /* read only: SS.DPL */
 	HVM_CS_BASE,
 	HVM_DS_BASE,
 	HVM_ES_BASE,
@@ -36,6 +42,15 @@ enum hvm_reg {
 	HVM_VID_STATUS, /* RVI in 7:0, SVI in 15:8, read only and only with VID */
 };
 enum cs_mode { CS_16, CS_32, CS_64 };
+
+/* Segment and table registers; the first six in the order of their encodings. */
+enum sreg { SREG_ES, SREG_CS, SREG_SS, SREG_DS, SREG_FS, SREG_GS, SREG_LDTR, SREG_TR, SREG_GDTR, SREG_IDTR, SREGS };
+struct hvm_segment {
+	uint64_t base;
+	uint32_t limit; /* in bytes, whatever G says */
+	uint32_t ar;    /* AR_* of x86.h; 0 of GDTR and IDTR */
+	uint16_t selector;
+};
 
 enum event_type { EVENT_NONE, EVENT_INTR, EVENT_NMI, EVENT_EXCEPTION, EVENT_SOFT };
 struct event {
@@ -120,6 +135,8 @@ struct hvm_ops {
 	void (*skip)(struct vcpu *v, uint8_t len);
 	uint64_t (*get)(const struct vcpu *v, enum hvm_reg reg);
 	void (*set)(struct vcpu *v, enum hvm_reg reg, uint64_t val);
+	void (*segment)(const struct vcpu *v, enum sreg which, struct hvm_segment *out);
+	void (*set_segment)(struct vcpu *v, enum sreg which, const struct hvm_segment *val);
 	/* TPR as the guest reads it by CR8, or in the LAPIC's page. A write of CR8 that leaves TPR[7:4] below the threshold
 	 * exits: after it by HVM_EXIT_TPR, or before it by HVM_EXIT_CR_WRITE. A backend that keeps no more than TPR[7:4]
 	 * lets every write exit while TPR[3:0] is not 0. */

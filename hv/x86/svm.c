@@ -360,7 +360,13 @@ static uint64_t svm_get(const struct vcpu *v, enum hvm_reg reg)
 	case HVM_CR3: return g->cr3;
 	case HVM_CR4: return g->cr4;
 	case HVM_EFER: return g->efer & ~EFER_SVME;
+	case HVM_DR0: return read_dr0();
+	case HVM_DR1: return read_dr1();
+	case HVM_DR2: return read_dr2();
+	case HVM_DR3: return read_dr3();
 	case HVM_DR6: return g->dr6;
+	case HVM_DR7: return g->dr7;
+	case HVM_CPL: return g->cpl;
 	case HVM_CS_BASE: return g->cs.base;
 	case HVM_DS_BASE: return g->ds.base;
 	case HVM_ES_BASE: return g->es.base;
@@ -388,12 +394,51 @@ static void svm_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 	case HVM_CR3: g->cr3 = val; break;
 	case HVM_CR4: g->cr4 = val; break;
 	case HVM_EFER: g->efer = val | EFER_SVME; break;
+	case HVM_DR0: write_dr0(val); return;
+	case HVM_DR1: write_dr1(val); return;
+	case HVM_DR2: write_dr2(val); return;
+	case HVM_DR3: write_dr3(val); return;
 	case HVM_DR6: g->dr6 = val; return;
+	case HVM_DR7: g->dr7 = val; return;
 	case HVM_PAT: g->g_pat = val; break;
 	case HVM_TSC_OFFSET: b->control.tsc_offset = val; return;
 	default: return;
 	}
 	b->control.tlb_control = TLB_CONTROL_FLUSH_ALL; /* paging changed under the guest */
+}
+
+static struct vmcb_segment *segment_of(struct vmcb_save *g, enum sreg which)
+{
+	struct vmcb_segment *const all[SREGS] = { &g->es, &g->cs,   &g->ss, &g->ds,   &g->fs,
+						  &g->gs, &g->ldtr, &g->tr, &g->gdtr, &g->idtr };
+
+	return all[which];
+}
+
+/* The VMCB has no unusable bit: a segment that is not present is one. */
+static void svm_segment(const struct vcpu *v, enum sreg which, struct hvm_segment *out)
+{
+	const struct vmcb_segment *s = segment_of(&svm_of(v)->vmcb->save, which);
+
+	out->base = s->base;
+	out->limit = s->limit;
+	out->selector = s->selector;
+	out->ar = SEG_TO_AR(s->attributes);
+	if (!(out->ar & AR_P))
+		out->ar |= AR_UNUSABLE;
+}
+
+static void svm_set_segment(struct vcpu *v, enum sreg which, const struct hvm_segment *val)
+{
+	struct vmcb_save *g = &svm_of(v)->vmcb->save;
+	struct vmcb_segment *s = segment_of(g, which);
+
+	s->base = val->base;
+	s->limit = val->limit;
+	s->selector = val->selector;
+	s->attributes = val->ar & AR_UNUSABLE ? 0 : AR_TO_SEG(val->ar);
+	if (which == SREG_SS)
+		g->cpl = (uint8_t)AR_DPL(val->ar);
 }
 
 /* V_TPR has no more than CR8's four bits; a write clears the others even if it does not change these. */
@@ -472,6 +517,8 @@ const struct hvm_ops svm_ops = {
 	.skip = svm_skip,
 	.get = svm_get,
 	.set = svm_set,
+	.segment = svm_segment,
+	.set_segment = svm_set_segment,
 	.set_tpr = svm_set_tpr,
 	.get_cr8 = svm_get_cr8,
 	.map = svm_map,

@@ -143,6 +143,8 @@ struct vmcb_segment {
 	uint64_t base;
 };
 /* Attributes, packed: bits 7:0 and 11:8 are the descriptor's bits 47:40 and 55:52. */
+#define SEG_TO_AR(a) ((uint32_t)(GET_FIELD(7, 0, a) | FIELD(15, 12, GET_FIELD(11, 8, a))))
+#define AR_TO_SEG(ar) ((uint16_t)(GET_FIELD(7, 0, ar) | FIELD(11, 8, GET_FIELD(15, 12, ar))))
 #define SEG_CODE 0x9b
 #define SEG_DATA 0x93
 #define SEG_LDT 0x82

@@ -3,7 +3,7 @@
  * Knows nothing of who fills them. */
 #pragma once
 
-#include "bits.h"
+#include "x86.h"
 
 /* SDM v3, "Field Encoding in VMCS". A 64-bit field's high half, which is its encoding plus 1, is not needed in 64-bit mode. */
 enum vmcs_field {
@@ -266,21 +266,6 @@ enum vmcs_field {
 #define VM_ENTRY_LOAD_PERF_GLOBAL_CTRL BIT(13)
 #define VM_ENTRY_LOAD_PAT BIT(14)
 #define VM_ENTRY_LOAD_EFER BIT(15)
-
-/* "Access-Rights Byte": bits 7:0 and 15:12 are the descriptor's bits 47:40 and 55:52. */
-#define AR_TYPE(ar) GET_FIELD(3, 0, ar)
-#define AR_S BIT(4)
-#define AR_DPL(ar) GET_FIELD(6, 5, ar)
-#define AR_P BIT(7)
-#define AR_AVL BIT(12)
-#define AR_L BIT(13)
-#define AR_DB BIT(14)
-#define AR_G BIT(15)
-#define AR_UNUSABLE BIT(16)
-#define AR_RESERVED (MASK(11, 8) | MASK(31, 17))
-#define AR_CODE 0x9b
-#define AR_DATA 0x93
-#define AR_TSS_BUSY 0x8b
 
 /* "Format of Interruptibility State" */
 #define INTERRUPTIBILITY_STI BIT(0)

@@ -424,7 +424,13 @@ static uint64_t vmx_get(const struct vcpu *v, enum hvm_reg reg)
 	case HVM_CR3: return vmx_state(x, STATE_CR3);
 	case HVM_CR4: return x->cr4_shadow;
 	case HVM_EFER: return vmx_state(x, STATE_EFER);
+	case HVM_DR0: return read_dr0();
+	case HVM_DR1: return read_dr1();
+	case HVM_DR2: return read_dr2();
+	case HVM_DR3: return read_dr3();
 	case HVM_DR6: return read_dr6();
+	case HVM_DR7: return vmcs_read(x, VMCS_GUEST_DR7);
+	case HVM_CPL: return AR_DPL(vmcs_read(x, VMCS_GUEST_SS_AR));
 	case HVM_CS_BASE: return vmcs_read(x, VMCS_GUEST_CS_BASE);
 	case HVM_DS_BASE: return vmcs_read(x, VMCS_GUEST_DS_BASE);
 	case HVM_ES_BASE: return vmcs_read(x, VMCS_GUEST_ES_BASE);
@@ -489,7 +495,12 @@ static void vmx_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 	case HVM_CR3: vmx_set_state(x, STATE_CR3, val); return;
 	case HVM_CR4: set_cr4(v, x, val); return;
 	case HVM_EFER: vmx_set_state(x, STATE_EFER, val); return;
+	case HVM_DR0: write_dr0(val); return;
+	case HVM_DR1: write_dr1(val); return;
+	case HVM_DR2: write_dr2(val); return;
+	case HVM_DR3: write_dr3(val); return;
 	case HVM_DR6: write_dr6(val); return;
+	case HVM_DR7: vmcs_write(x, VMCS_GUEST_DR7, val); return;
 	case HVM_PAT: vmcs_write(x, VMCS_GUEST_PAT, val); return;
 	case HVM_TSC_OFFSET:
 		x->tsc_offset = val;
@@ -497,6 +508,47 @@ static void vmx_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 		return;
 	default: return;
 	}
+}
+
+static const struct {
+	enum vmcs_field base, limit;
+} tables[] = { { VMCS_GUEST_GDTR_BASE, VMCS_GUEST_GDTR_LIMIT }, { VMCS_GUEST_IDTR_BASE, VMCS_GUEST_IDTR_LIMIT } };
+
+/* The fields of ES to TR stand in the order of enum sreg. */
+static void vmx_segment(const struct vcpu *v, enum sreg which, struct hvm_segment *out)
+{
+	struct vmx *x = vmx_of(v);
+	unsigned i = which * VMCS_SEGMENT_STRIDE;
+
+	*out = (struct hvm_segment){ 0 };
+	if (which >= SREG_GDTR) {
+		out->base = vmcs_read(x, tables[which - SREG_GDTR].base);
+		out->limit = (uint32_t)vmcs_read(x, tables[which - SREG_GDTR].limit);
+		return;
+	}
+	out->base = vmcs_read(x, VMCS_GUEST_ES_BASE + i);
+	out->limit = (uint32_t)vmcs_read(x, VMCS_GUEST_ES_LIMIT + i);
+	out->selector = (uint16_t)vmcs_read(x, VMCS_GUEST_ES + i);
+	out->ar = (uint32_t)(which == SREG_CS ? vmx_state(x, STATE_CS_AR) : vmcs_read(x, VMCS_GUEST_ES_AR + i));
+}
+
+static void vmx_set_segment(struct vcpu *v, enum sreg which, const struct hvm_segment *val)
+{
+	struct vmx *x = vmx_of(v);
+	unsigned i = which * VMCS_SEGMENT_STRIDE;
+
+	if (which >= SREG_GDTR) {
+		vmcs_write(x, tables[which - SREG_GDTR].base, val->base);
+		vmcs_write(x, tables[which - SREG_GDTR].limit, val->limit);
+		return;
+	}
+	vmcs_write(x, VMCS_GUEST_ES_BASE + i, val->base);
+	vmcs_write(x, VMCS_GUEST_ES_LIMIT + i, val->limit);
+	vmcs_write(x, VMCS_GUEST_ES + i, val->selector);
+	if (which == SREG_CS)
+		vmx_set_state(x, STATE_CS_AR, val->ar);
+	else
+		vmcs_write(x, VMCS_GUEST_ES_AR + i, val->ar);
 }
 
 /* The threshold means nothing while the CPU delivers by itself. */
@@ -573,6 +625,8 @@ const struct hvm_ops vmx_ops = {
 	.skip = vmx_skip,
 	.get = vmx_get,
 	.set = vmx_set,
+	.segment = vmx_segment,
+	.set_segment = vmx_set_segment,
 	.set_tpr = vmx_set_tpr,
 	.get_cr8 = vmx_get_cr8,
 	.set_vid = vmx_set_vid,

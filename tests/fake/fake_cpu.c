@@ -204,14 +204,20 @@ static uint64_t *reg_of(struct fake_cpu *f, enum hvm_reg reg)
 	case HVM_CR3: return &f->cr3;
 	case HVM_CR4: return &f->cr4;
 	case HVM_EFER: return &f->efer;
+	case HVM_DR0:
+	case HVM_DR1:
+	case HVM_DR2:
+	case HVM_DR3: return &f->dr[reg - HVM_DR0];
 	case HVM_DR6: return &f->dr6;
-	case HVM_CS_BASE: return &f->cs_base;
-	case HVM_DS_BASE: return &f->ds_base;
-	case HVM_ES_BASE: return &f->es_base;
+	case HVM_DR7: return &f->dr7;
+	case HVM_CS_BASE: return &f->seg[SREG_CS].base;
+	case HVM_DS_BASE: return &f->seg[SREG_DS].base;
+	case HVM_ES_BASE: return &f->seg[SREG_ES].base;
 	case HVM_PAT: return &f->pat;
 	case HVM_TSC_OFFSET: return &f->tsc_offset;
 	case HVM_CS:
 	case HVM_SS:
+	case HVM_CPL:
 	case HVM_CS_MODE:
 	case HVM_VID_STATUS:
 		break;
@@ -223,7 +229,6 @@ static uint64_t fake_get(const struct vcpu *v, enum hvm_reg reg)
 {
 	struct fake_cpu *f = fake_of(v);
 	const uint64_t *p = reg_of(f, reg);
-	const uint64_t cs = 0x08, ss = 0x10;
 
 	if (p)
 		return *p;
@@ -231,7 +236,19 @@ static uint64_t fake_get(const struct vcpu *v, enum hvm_reg reg)
 		return f->cs_mode;
 	if (reg == HVM_VID_STATUS)
 		return fake_vid_status(f);
-	return reg == HVM_CS ? cs : ss;
+	if (reg == HVM_CPL)
+		return f->cpl;
+	return f->seg[reg == HVM_CS ? SREG_CS : SREG_SS].selector;
+}
+
+static void fake_segment(const struct vcpu *v, enum sreg which, struct hvm_segment *out)
+{
+	*out = fake_of(v)->seg[which];
+}
+
+static void fake_set_segment(struct vcpu *v, enum sreg which, const struct hvm_segment *val)
+{
+	fake_of(v)->seg[which] = *val;
 }
 
 static void fake_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
@@ -327,6 +344,8 @@ const struct hvm_ops fake_ops = {
 	.skip = fake_skip,
 	.get = fake_get,
 	.set = fake_set,
+	.segment = fake_segment,
+	.set_segment = fake_set_segment,
 	.set_tpr = fake_set_tpr,
 	.get_cr8 = fake_get_cr8,
 	.set_vid = fake_set_vid,

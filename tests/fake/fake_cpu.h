@@ -139,9 +139,10 @@ struct fake_quirks {
 struct fake_cpu {
 	struct vcpu *v;
 	/* the guest's CPU */
-	uint64_t rip, rsp, rflags, cr0, cr2, cr3, cr4, efer, dr6, pat, tsc_offset;
-	uint64_t cs_base, ds_base, es_base;
+	uint64_t rip, rsp, rflags, cr0, cr2, cr3, cr4, efer, dr[4], dr6, dr7, pat, tsc_offset;
+	struct hvm_segment seg[SREGS];
 	enum cs_mode cs_mode;
+	uint8_t cpl;
 	uint8_t tpr;
 	enum fake_shadow shadow;
 	bool nmi_blocked;

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define PREFIX_CS 0x2e
+#define PREFIX_DS 0x3e
 #define MAX_PREFIXES 6
 #define ENTRY_RFLAGS 0x2u
 
@@ -32,6 +32,19 @@ static void draw_quirks(struct fake_cpu *f)
 	};
 }
 
+/* Multiboot's: flat, 4 GiB, ring 0. */
+static void flat_segments(struct fake_cpu *f)
+{
+	const struct hvm_segment data = { .limit = UINT32_MAX, .ar = AR_DATA | AR_DB | AR_G, .selector = 0x10 };
+
+	for (unsigned i = SREG_ES; i <= SREG_GS; i++)
+		f->seg[i] = data;
+	f->seg[SREG_CS].ar = AR_CODE | AR_DB | AR_G;
+	f->seg[SREG_CS].selector = 0x08;
+	f->seg[SREG_LDTR].ar = AR_UNUSABLE;
+	f->seg[SREG_TR].ar = AR_TSS_BUSY;
+}
+
 void fake_init(struct fake_cpu *f, uint64_t seed)
 {
 	memset(f, 0, sizeof(*f));
@@ -44,6 +57,8 @@ void fake_init(struct fake_cpu *f, uint64_t seed)
 	f->rflags = ENTRY_RFLAGS;
 	f->cr0 = CR0_PE | CR0_ET;
 	f->dr6 = DR6_INIT;
+	f->dr7 = DR7_INIT;
+	flat_segments(f);
 	f->pat = PAT_RESET;
 	f->cs_mode = CS_32;
 	f->structures[0] = FAKE_IDT;
@@ -92,7 +107,7 @@ static void place(struct fake_cpu *f, const struct fake_insn *i)
 		fake_violation(f, "the program is too long");
 		return;
 	}
-	memset(f->ram + f->load_at, PREFIX_CS, n);
+	memset(f->ram + f->load_at, PREFIX_DS, n);
 	n += encode(f, i, f->ram + f->load_at + n);
 	f->code[f->loaded] = *i;
 	f->at[offset] = (uint16_t)++f->loaded;

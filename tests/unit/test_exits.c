@@ -187,7 +187,7 @@ static void string_io_adds_the_segment_base(void **state)
 	const uint64_t base = 0x80000000;
 
 	(void)state;
-	r->f.ds_base = base;
+	r->f.seg[SREG_DS].base = base;
 	r->f.ram[FAKE_DATA] = 0x5a;
 	LOAD(r, MOV(RSI, base + FAKE_DATA), OUTS(PORT, 1, 0), OUT(EXIT, 1));
 	expect_io(r, VCPU_IO_OUT, 1);
@@ -355,7 +355,7 @@ static void the_instruction_is_fetched_at_rip_in_64_bit_mode(void **state)
 
 	(void)state;
 	fake_long_mode(&r->f);
-	r->f.cs_base = PAGE_SIZE;
+	r->f.seg[SREG_CS].base = PAGE_SIZE;
 	LOAD(r, MOV(RAX, PATTERN), MEM(MMIO, true, 3, 0x48, 0x89, 0x03), OUT(EXIT, 1));
 	expect_mmio(r, MMIO, true, 8);
 	assert_int_equal(mmio_data(r), PATTERN);
@@ -371,7 +371,7 @@ static void the_instruction_is_fetched_at_cs_base_elsewhere(void **state)
 	LOAD(r, MEM(MMIO, true, 2, 0x89, 0x03), OUT(EXIT, 1));
 	memmove(r->f.ram + FAKE_CODE - PAGE_SIZE, r->f.ram + FAKE_CODE, PAGE_SIZE);
 	memset(r->f.ram + FAKE_CODE, 0, PAGE_SIZE);
-	r->f.cs_base = base; /* linear = RIP - 4096 */
+	r->f.seg[SREG_CS].base = base; /* linear = RIP - 4096 */
 	expect_mmio(r, MMIO, true, 4);
 	rig_end(r);
 }

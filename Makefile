@@ -207,11 +207,11 @@ shellcheck:
 
 # The decoder against Zydis. FUZZ: seconds.
 FUZZ ?= 20
-$(O)/fuzz/fuzz_mmio: tests/fuzz/fuzz_mmio.c hv/core/mmio.c hv/core/mmio_exec.c hv/core/mmio.h
+$(O)/fuzz/fuzz_decode: tests/fuzz/fuzz_decode.c hv/core/decode.c hv/core/decode.h
 	@mkdir -p $(@D)
 	$(Q)clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ihv $(filter %.c,$^) \
 		-lZydis -o $@
-fuzz: $(O)/fuzz/fuzz_mmio
+fuzz: $(O)/fuzz/fuzz_decode
 	@cd $(<D) && ./$(<F) -max_len=20 -max_total_time=$(FUZZ)
 
 test: | setup-test

@@ -78,6 +78,7 @@ struct vcpu_run {
 		struct {
 			uint32_t suberror;
 			uint64_t data[2]; /* EMULATION: gpa; FETCH, DELIVERY: gpa; EXIT: vendor code, info */
+			uint8_t insn_size, insn_bytes[15]; /* EMULATION */
 		} internal;
 		struct {
 			uint64_t window_exits;

@@ -17,6 +17,9 @@
 #define RFLAGS_OF BIT64(11)
 #define RFLAGS_RF BIT64(16)
 #define RFLAGS_VM BIT64(17)
+#define RFLAGS_AC BIT64(18)
+
+#define CPL_USER 3
 
 #define CR0_PE BIT64(0)
 #define CR0_MP BIT64(1)
@@ -25,11 +28,13 @@
 #define CR0_ET BIT64(4)
 #define CR0_NE BIT64(5)
 #define CR0_WP BIT64(16)
+#define CR0_AM BIT64(18)
 #define CR0_NW BIT64(29)
 #define CR0_CD BIT64(30)
 #define CR0_PG BIT64(31)
 #define CR0_RESERVED MASK(63, 32)
 
+#define CR4_DE BIT64(3)
 #define CR4_PSE BIT64(4)
 #define CR4_PAE BIT64(5)
 #define CR4_MCE BIT64(6)
@@ -54,6 +59,11 @@
 
 /* Access rights of a segment as LAR and the VMCS give them: bits 7:0 and 15:12 are the descriptor's bits 47:40 and 55:52. */
 #define AR_TYPE(ar) GET_FIELD(3, 0, ar)
+/* of code and data segments */
+#define AR_TYPE_WRITABLE BIT(1)
+#define AR_TYPE_READABLE BIT(1)
+#define AR_TYPE_EXPAND_DOWN BIT(2)
+#define AR_TYPE_CODE BIT(3)
 #define AR_S BIT(4)
 #define AR_DPL(ar) GET_FIELD(6, 5, ar)
 #define AR_P BIT(7)
@@ -70,6 +80,7 @@
 #define DR6_BS BIT64(14)
 #define DR6_INIT 0xffff0ff0ull
 #define DR7_INIT 0x400ull
+#define DR7_ENABLE MASK(7, 0) /* L0 to G3 */
 
 #define VEC_DE 0
 #define VEC_DB 1
@@ -141,6 +152,12 @@
 #define PTE_D BIT64(6)
 #define PTE_PS BIT64(7)
 #define PTE_ADDR MASK(51, 12)
+#define PTE_NX BIT64(63)
+/* What an entry of each level maps, as a power of 2. */
+#define PML4E_SHIFT 39
+#define PDPTE_SHIFT 30
+#define PDE_SHIFT 21
+#define PDE32_SHIFT 22
 #define PAGE_SHIFT 12
 #define PAGE_SIZE BIT64(PAGE_SHIFT)
 #define PAGE_MASK (PAGE_SIZE - 1)
@@ -148,6 +165,7 @@
 #define PF_ERR_P BIT(0)
 #define PF_ERR_W BIT(1)
 #define PF_ERR_U BIT(2)
+#define PF_ERR_RSVD BIT(3)
 #define PF_ERR_I BIT(4)
 
 #define APIC_BASE_BSP BIT64(8)

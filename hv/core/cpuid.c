@@ -129,6 +129,18 @@ void vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[
 	}
 }
 
+/* What the page tables may hold. */
+void vcpu_address_sizes(struct vcpu *v)
+{
+	const uint8_t most = 52;
+	uint32_t out[4];
+
+	vcpu_cpuid(v, CPUID_AMD_SIZES, 0, out);
+	v->phys_bits = (uint8_t)min_u64(GET_FIELD(7, 0, out[EAX]), most);
+	vcpu_cpuid(v, CPUID_AMD_FEATURES, 0, out);
+	v->has_1g_pages = out[EDX] & A1D_1G;
+}
+
 uint64_t vcpu_cr4_allowed(const struct vcpu *v)
 {
 	uint64_t always = MASK(3, 0) | CR4_PSE | CR4_PAE | CR4_PGE | BIT64(8) | CR4_OSFXSR | CR4_OSXMMEXCPT;

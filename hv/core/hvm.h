@@ -31,9 +31,12 @@ enum hvm_reg {
 	HVM_DR6,
 	HVM_DR7,
 	HVM_CPL,        /* read only: SS.DPL */
+	HVM_ES_BASE,    /* to HVM_GS_BASE in the order of enum sreg, read only */
 	HVM_CS_BASE,
+	HVM_SS_BASE,
 	HVM_DS_BASE,
-	HVM_ES_BASE,
+	HVM_FS_BASE,
+	HVM_GS_BASE,
 	HVM_CS,
 	HVM_SS,
 	HVM_CS_MODE,    /* enum cs_mode, read only */
@@ -95,8 +98,7 @@ struct hvm_exit {
 		struct {
 			uint16_t port;
 			uint8_t size;
-			bool in, string, rep;
-			uint8_t addr_bytes; /* string only: 2, 4 or 8 */
+			bool in, string;
 		} io;
 		struct {
 			gpa_t gpa;

@@ -34,6 +34,7 @@ void vcpu_init(struct vcpu *v, const struct hvm_ops *ops, void *hw, const struct
 	v->misc_enable = BIT64(0); /* fast strings */
 	v->run.deadline = TIME_NEVER;
 	v->cr4_allowed = vcpu_cr4_allowed(v);
+	vcpu_address_sizes(v);
 	lapic_reset(&v->lapic, 0, true);
 	v->run.apic_base = v->lapic.base;
 }

@@ -3,10 +3,10 @@
  * Knows nothing of the 8259, and of the CPU only what hvm_ops says. */
 #pragma once
 
+#include "core/emulate.h"
 #include "core/hvm.h"
 #include "core/irq.h"
 #include "core/lapic.h"
-#include "core/mmio.h"
 #include "status.h"
 #include "trace.h"
 #include "vcpu_run.h"
@@ -45,7 +45,7 @@ struct events {
 	bool shutdown;          /* a fault on the way to the double fault's handler */
 };
 
-enum pending_op { OP_NONE, OP_IO_IN, OP_MMIO_READ, OP_RDMSR, OP_WRMSR };
+enum pending_op { OP_NONE, OP_IN, OP_EMULATE, OP_RDMSR, OP_WRMSR };
 
 struct vcpu {
 	struct hvm_regs regs; /* first: the entry code finds it at offset 0 */
@@ -66,13 +66,13 @@ struct vcpu {
 	uint64_t now;
 	bool halted;
 	uint64_t cr4_allowed;
+	uint8_t phys_bits;    /* MAXPHYADDR, at most 52 */
+	bool has_1g_pages;
 	struct {
 		enum pending_op op;
 		uint8_t insn_len;
-		struct mmio_op mmio;
-		bool rep;       /* string I/O: RIP stays until RCX is 0 */
-		uint8_t string_bytes;
 	} io;
+	struct emu emu;
 	struct {
 		uint64_t exits; /* window exits in a row that found the same; 0: the last exit was none */
 		struct window_state {
@@ -126,16 +126,20 @@ bool vcpu_handle_exit(struct vcpu *v, const struct hvm_exit *x);
 /* Finishes what the last return to the user half left open. Returns true to return to the user half again
  * (the write half of a read-modify-write). */
 bool vcpu_complete_io(struct vcpu *v);
-/* Past the instruction at RIP; owes a #DB when TF is set, as the CPU would. */
-void vcpu_skip(struct vcpu *v, uint8_t len);
 bool vcpu_exit_to_user(struct vcpu *v, enum vcpu_exit_reason reason);
+bool vcpu_internal_error(struct vcpu *v, enum vcpu_suberror why, uint64_t a, uint64_t b);
+
+/* debug.c. dr6: the breakpoints that the instruction has hit. */
+enum debug_access { DEBUG_READ, DEBUG_WRITE, DEBUG_IO };
+uint64_t vcpu_breakpoints(const struct vcpu *v, enum debug_access how, uint64_t at, uint8_t len);
+/* Past the instruction at RIP; owes a #DB where the CPU would raise one behind it. */
+void vcpu_skip(struct vcpu *v, uint8_t len, uint64_t dr6);
+/* The same behind an iteration that is not the last: RIP stays. */
+void vcpu_iterate(struct vcpu *v, uint64_t dr6);
 
 /* cpuid.c, msr.c: the CPU that the guest sees. msr: 0, or E_INVAL for #GP, or E_NXIO: the user half's. */
 void vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4]);
 uint64_t vcpu_cr4_allowed(const struct vcpu *v);
 int vcpu_read_msr(struct vcpu *v, uint32_t msr, uint64_t *val);
 int vcpu_write_msr(struct vcpu *v, uint32_t msr, uint64_t val);
-
-/* gva.c: guest-virtual addresses. Bytes copied, which is short where a page is not mapped or not RAM. */
-size_t vcpu_fetch(struct vcpu *v, uint64_t linear, uint8_t *buf, size_t len);
-int vcpu_translate(const struct vcpu *v, uint64_t linear, gpa_t *out);
+void vcpu_address_sizes(struct vcpu *v);

@@ -367,9 +367,12 @@ static uint64_t svm_get(const struct vcpu *v, enum hvm_reg reg)
 	case HVM_DR6: return g->dr6;
 	case HVM_DR7: return g->dr7;
 	case HVM_CPL: return g->cpl;
-	case HVM_CS_BASE: return g->cs.base;
-	case HVM_DS_BASE: return g->ds.base;
 	case HVM_ES_BASE: return g->es.base;
+	case HVM_CS_BASE: return g->cs.base;
+	case HVM_SS_BASE: return g->ss.base;
+	case HVM_DS_BASE: return g->ds.base;
+	case HVM_FS_BASE: return g->fs.base;
+	case HVM_GS_BASE: return g->gs.base;
 	case HVM_CS: return g->cs.selector;
 	case HVM_SS: return g->ss.selector;
 	case HVM_CS_MODE: return cs_mode(g);

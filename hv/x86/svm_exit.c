@@ -55,8 +55,6 @@ static void translate_io(const struct vmcb *b, struct hvm_exit *out)
 	out->io.size = IOIO_SIZE(info);
 	out->io.in = info & IOIO_IN;
 	out->io.string = info & IOIO_STR;
-	out->io.rep = info & IOIO_REP;
-	out->io.addr_bytes = IOIO_ADDR_SIZE(info);
 }
 
 static void translate_npf(const struct vmcb_control *c, struct hvm_exit *out)

@@ -431,9 +431,12 @@ static uint64_t vmx_get(const struct vcpu *v, enum hvm_reg reg)
 	case HVM_DR6: return read_dr6();
 	case HVM_DR7: return vmcs_read(x, VMCS_GUEST_DR7);
 	case HVM_CPL: return AR_DPL(vmcs_read(x, VMCS_GUEST_SS_AR));
-	case HVM_CS_BASE: return vmcs_read(x, VMCS_GUEST_CS_BASE);
-	case HVM_DS_BASE: return vmcs_read(x, VMCS_GUEST_DS_BASE);
-	case HVM_ES_BASE: return vmcs_read(x, VMCS_GUEST_ES_BASE);
+	case HVM_ES_BASE:
+	case HVM_CS_BASE:
+	case HVM_SS_BASE:
+	case HVM_DS_BASE:
+	case HVM_FS_BASE:
+	case HVM_GS_BASE: return vmcs_read(x, VMCS_GUEST_ES_BASE + VMCS_SEGMENT_STRIDE * (reg - HVM_ES_BASE));
 	case HVM_CS: return vmcs_read(x, VMCS_GUEST_CS);
 	case HVM_SS: return vmcs_read(x, VMCS_GUEST_SS);
 	case HVM_CS_MODE: return cs_mode(x);

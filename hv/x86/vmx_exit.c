@@ -55,8 +55,6 @@ static void translate_io(struct vmx *x, struct hvm_exit *out)
 	out->io.size = IO_SIZE(info);
 	out->io.in = info & IO_IN;
 	out->io.string = info & IO_STRING;
-	out->io.rep = info & IO_REP;
-	out->io.addr_bytes = out->io.string ? INS_OUTS_ADDR_BYTES(vmcs_read(x, VMCS_EXIT_INSN_INFO)) : 0;
 }
 
 static void translate_npf(struct vmx *x, struct hvm_exit *out)

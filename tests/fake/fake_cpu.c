@@ -185,7 +185,7 @@ static void fake_skip(struct vcpu *v, uint8_t len)
 {
 	struct fake_cpu *f = fake_of(v);
 
-	if (f->rip - FAKE_CODE >= FAKE_CODE_SIZE || f->len[f->rip - FAKE_CODE] != len)
+	if (f->rip - FAKE_CODE >= FAKE_CODE_SIZE || (len && f->len[f->rip - FAKE_CODE] != len))
 		fake_violation(f, "an instruction was skipped by the wrong length");
 	f->rip += len;
 	f->shadow = SHADOW_NONE;
@@ -210,9 +210,12 @@ static uint64_t *reg_of(struct fake_cpu *f, enum hvm_reg reg)
 	case HVM_DR3: return &f->dr[reg - HVM_DR0];
 	case HVM_DR6: return &f->dr6;
 	case HVM_DR7: return &f->dr7;
-	case HVM_CS_BASE: return &f->seg[SREG_CS].base;
-	case HVM_DS_BASE: return &f->seg[SREG_DS].base;
-	case HVM_ES_BASE: return &f->seg[SREG_ES].base;
+	case HVM_ES_BASE:
+	case HVM_CS_BASE:
+	case HVM_SS_BASE:
+	case HVM_DS_BASE:
+	case HVM_FS_BASE:
+	case HVM_GS_BASE: return &f->seg[reg - HVM_ES_BASE].base;
 	case HVM_PAT: return &f->pat;
 	case HVM_TSC_OFFSET: return &f->tsc_offset;
 	case HVM_CS:

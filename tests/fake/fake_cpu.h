@@ -49,7 +49,7 @@ enum fake_op {
 	FAKE_WRMSR,
 	FAKE_MOV_CR8, /* from RAX */
 	FAKE_MOV_CR4, /* from RAX */
-	FAKE_MEM,    /* touches gpa `val` by the instruction bytes given; b: write. Loads and stores for the APIC page only */
+	FAKE_MEM,    /* touches gpa `val`, which it loads into RBX, by the instruction bytes given; b: write. Loads and stores for the APIC page only */
 	FAKE_FETCH,  /* jumps to gpa `val` */
 	FAKE_VMCALL, /* exits as an instruction that the CPU does not have */
 	FAKE_RDPMC,

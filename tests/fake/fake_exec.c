@@ -252,8 +252,8 @@ static enum result port(struct fake_cpu *f, const struct fake_insn *i, struct hv
 	out->io.size = (uint8_t)i->val;
 	out->io.in = in;
 	out->io.string = string;
-	out->io.rep = i->b & FAKE_REP;
-	out->io.addr_bytes = string ? (f->cs_mode == CS_64 ? sizeof(uint64_t) : sizeof(uint32_t)) : 0;
+	if (string)
+		f->v->regs.gpr[RDX] = i->a; /* as if the program had loaded it */
 	return EXIT;
 }
 
@@ -371,6 +371,7 @@ EXEC(mem)
 {
 	enum fake_apic how = FAKE_APIC_FAULTS;
 
+	f->v->regs.gpr[RBX] = i->val; /* the bytes name [RBX] */
 	if (f->vid == HVM_VID_XAPIC && (i->val & ~PAGE_MASK) == APIC_DEFAULT_PHYS)
 		how = mem_apic(f, i, out);
 	if (how != FAKE_APIC_FAULTS)

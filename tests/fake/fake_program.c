@@ -83,8 +83,11 @@ static unsigned encode(const struct fake_cpu *f, const struct fake_insn *i, uint
 		[FAKE_JMP] = { 2, { 0xeb } },
 		[FAKE_OUT] = { 1, { 0xee } },
 		[FAKE_IN] = { 1, { 0xec } },
+		[FAKE_INS] = { 1, { 0x6c } },
+		[FAKE_OUTS] = { 1, { 0x6e } },
 	};
-	const uint8_t nop = 0x90, lock = 0xf0, rex_r = 0x44;
+	const uint8_t nop = 0x90, lock = 0xf0, rex_r = 0x44, rep = 0xf3, operand_size = 0x66;
+	bool string = i->op == FAKE_INS || i->op == FAKE_OUTS;
 	unsigned n = 0;
 
 	if (i->op == FAKE_MEM) {
@@ -95,8 +98,15 @@ static unsigned encode(const struct fake_cpu *f, const struct fake_insn *i, uint
 		out[n++] = f->cs_mode == CS_64 ? rex_r : lock;
 	if (!table[i->op].n)
 		out[n++] = nop;
+	if (string && (i->b & FAKE_REP))
+		out[n++] = rep;
+	if (string && i->val == sizeof(uint16_t))
+		out[n++] = operand_size;
 	memcpy(out + n, table[i->op].b, table[i->op].n);
-	return n + table[i->op].n;
+	n += table[i->op].n;
+	if (string && i->val > 1)
+		out[n - 1] |= 1; /* W */
+	return n;
 }
 
 static void place(struct fake_cpu *f, const struct fake_insn *i)

@@ -33,6 +33,24 @@ void end_with_state(struct vmm *v, enum run_end why, const char *text)
 	end_run(v, why, buf);
 }
 
+/* Where it ends is not known: these are the bytes at RIP, as many as an instruction can have. */
+static size_t fmt_bytes(char *text, size_t size, const struct vcpu_run *run)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < run->internal.insn_size; i++)
+		n += fmt(text + n, size - n, "%s%02x", i ? " " : "", run->internal.insn_bytes[i]);
+	return n;
+}
+
+static void fmt_emulation(char *text, size_t size, const struct vcpu_run *run)
+{
+	size_t n = fmt(text, size, "an instruction that is not emulated (");
+
+	n += fmt_bytes(text + n, size - n, run);
+	fmt(text + n, size - n, ") accesses gpa=%#llx", (unsigned long long)run->internal.data[0]);
+}
+
 void end_crash(struct vmm *v)
 {
 	const struct vcpu_run *run = v->cfg.run;
@@ -41,7 +59,7 @@ void end_crash(struct vmm *v)
 
 	switch (run->internal.suberror) {
 	case VCPU_ERROR_EMULATION:
-		fmt(text, sizeof(text), "an instruction that is not emulated accesses gpa=%#llx", a);
+		fmt_emulation(text, sizeof(text), run);
 		break;
 	case VCPU_ERROR_FETCH:
 		fmt(text, sizeof(text), "instruction fetch from gpa=%#llx, which is not RAM", a);

@@ -99,7 +99,7 @@ static void each_end_says_what_happened(void **state)
 		{ VCPU_EXIT_FAIL_ENTRY, 0, RUN_END_FAIL_ENTRY,
 		  "the CPU refused the entry, reason=0x80000021, rip=0x1000 halted=0 IF=0" },
 		{ VCPU_EXIT_INTERNAL_ERROR, VCPU_ERROR_EMULATION, RUN_END_CRASH,
-		  "an instruction that is not emulated accesses gpa=0xabc, rip=0x1000 halted=0 IF=0" },
+		  "an instruction that is not emulated (0f ae 05) accesses gpa=0xabc, rip=0x1000 halted=0 IF=0" },
 		{ VCPU_EXIT_INTERNAL_ERROR, VCPU_ERROR_FETCH, RUN_END_CRASH,
 		  "instruction fetch from gpa=0xabc, which is not RAM, rip=0x1000 halted=0 IF=0" },
 		{ VCPU_EXIT_INTERNAL_ERROR, VCPU_ERROR_DELIVERY, RUN_END_CRASH,

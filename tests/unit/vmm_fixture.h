@@ -119,6 +119,8 @@ static inline void fill_exit(struct fake *f, const struct step *s)
 		run->internal.suberror = s->data;
 		run->internal.data[0] = 0xabc;
 		run->internal.data[1] = 0xdef;
+		run->internal.insn_size = 3;
+		memcpy(run->internal.insn_bytes, "\x0f\xae\x05", 3);
 		break;
 	case VCPU_EXIT_FAIL_ENTRY:
 		run->fail_entry.hardware_entry_failure_reason = 0x80000021;

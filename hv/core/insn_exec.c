@@ -158,10 +158,10 @@ static uint64_t sign_extend(uint64_t val, uint8_t size)
 static uint64_t bit_string_offset(const struct vcpu *v)
 {
 	const struct insn *i = &v->emu.insn;
-	int64_t bit = (int64_t)sign_extend(get_reg(v, &i->src, i->size), i->size);
-	int64_t bits = 8 * i->size, unit = bit >= 0 ? bit / bits : -((bits - 1 - bit) / bits);
+	uint64_t bit = sign_extend(get_reg(v, &i->src, i->size), i->size);
 
-	return (uint64_t)(unit * i->size);
+	/* whole operands, rounded down */
+	return (uint64_t)((int64_t)(bit & ~(uint64_t)(8 * i->size - 1)) >> 3);
 }
 
 static bool is_bit_op(enum insn_op op)

@@ -278,7 +278,8 @@ static enum emu_result exec_to_register(struct vcpu *v)
 	if (r != EMU_DONE)
 		return r;
 	dst = compute(v, dst, src);
-	if (writes_dst(i->op))
+	/* A register that CMPXCHG does not exchange is not even zero-extended, other than memory, which is written in any case. */
+	if (writes_dst(i->op) && (i->op != INSN_CMPXCHG || (v->emu.rflags & RFLAGS_ZF)))
 		set_reg(v, &i->dst, dst, i->size);
 	return EMU_DONE;
 }

@@ -23,6 +23,7 @@ BOOT_PURE_SRC := boot/config.c boot/config_text.c
 PRESET_SRC := tests/efi/preset.c hv/vmm/fmt.c $(addprefix hv/x86/,com1.c emulator.c lapic_hw.c mem.c)
 GUEST_SRC := $(wildcard guest/*.c guest/*.S)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+NATIVE_SRC := $(wildcard tests/native/*.c) $(wildcard hv/core/*.c)
 KVM_SRC := $(wildcard tests/kvm/*.c) boot/config.c boot/suite.c boot/guest_image.S
 TEST_GUESTS := $(patsubst guest/%.S,$(O)/%.elf,$(wildcard guest/hostile/*.S)) $(O)/foreign.elf $(O)/bench.elf
 
@@ -39,6 +40,8 @@ FREESTANDING := -O2 -m64 -ffreestanding -fbuiltin $(NO_IDIOMS) -fno-stack-protec
 FLAGS_efi := $(FREESTANDING) -fpic -fvisibility=hidden -fshort-wchar -DGNU_EFI_USE_MS_ABI \
 	-isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_host := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Itests
+# Signal handlers with a thread pointer that is not libc's: nothing in them may ask for a canary.
+FLAGS_native := -O2 -fsanitize=undefined -fno-sanitize-recover=all -fno-stack-protector -Itests
 FLAGS_kvm := -O2 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_guest := $(FREESTANDING) -fno-pic -fno-pie -mcmodel=small
 FLAGS_foreign := $(filter-out -m64,$(FREESTANDING)) -m32 -fno-pic -static -nostdlib -Wl,-Ttext=0x200000,--build-id=none
@@ -56,13 +59,13 @@ $(O)/$(1)/%.o: %.S Makefile
 	@echo "  CC      $$@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(FLAGS_$(1)) -MMD -MP -c $$< -o $$@
 endef
-$(foreach f,efi host guest kvm,$(eval $(call flavour,$(f))))
+$(foreach f,efi host guest kvm native,$(eval $(call flavour,$(f))))
 
 OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC) $(firstword $(PRESET_SRC))) \
 	$(call objs,guest,$(GUEST_SRC) $(wildcard guest/hostile/*.S)) $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
 
 all: $(O)/intack.efi $(O)/preset.efi $(TEST_GUESTS) $(O)/intack-kvm
-.PHONY: all image lab lab-short run run-suite compare trace bench setup setup-test clean distclean test unit check-pure check-headers budget \
+.PHONY: all image lab lab-short run run-suite compare trace bench setup setup-test clean distclean test unit native check-pure check-headers budget \
 	clang-tidy cppcheck shellcheck fuzz mutants runner-test bad-input hostile
 
 # --- the guest ---------------------------------------------------------------------------------------------------------
@@ -182,6 +185,14 @@ $(O)/host/tests/unit/test_kvm_alarm: $(call objs,host,tests/kvm/alarm.c)
 unit: $(UNIT)
 	@r=0; for t in $^; do $$t || r=1; done; exit $$r
 
+# The emulator against the machine's own CPU. NATIVE: seconds and, if given, the seed.
+NATIVE ?= 6
+$(O)/native/oracle: $(call objs,native,$(NATIVE_SRC))
+	@echo "  LD      $@"
+	$(Q)$(CC) -fsanitize=undefined -o $@ $^
+native: $(O)/native/oracle
+	@$< $(NATIVE)
+
 # What the pure parts need from outside: nothing but four functions of memory.
 check-pure: $(call objs,efi,$(PURE_SRC))
 	@$(LD) -r -o $(O)/pure.o $^
@@ -189,7 +200,7 @@ check-pure: $(call objs,efi,$(PURE_SRC))
 	@! grep -nE '#include [<"](x86/|boot/|efi)' $(PURE_SRC) $(wildcard hv/dev/*.h hv/core/*.h hv/vmm/*.h)
 	@! $(READELF) -SW $(O)/pure.o | grep -E ' \.(data|data\.rel|data\.rel\.local|bss) .* 0*[1-9a-f][0-9a-f]* 00 '
 # Every header compiles alone; the contracts hold nothing but freestanding C11.
-HEADERS := $(wildcard include/*.h hv/*/*.h boot/*.h guest/*.h tests/fake/*.h tests/kvm/*.h)
+HEADERS := $(wildcard include/*.h hv/*/*.h boot/*.h guest/*.h tests/fake/*.h tests/kvm/*.h tests/native/*.h)
 check-headers:
 	@for h in $(HEADERS); do $(CC) $(CFLAGS_ALL) $(FLAGS_efi) -fsyntax-only -include $$h -x c /dev/null || exit 1; done
 	@for h in include/*.h; do $(CC) -std=c11 -ffreestanding -Iinclude -fsyntax-only -include $$h -x c /dev/null || exit 1; done
@@ -205,14 +216,15 @@ cppcheck:
 shellcheck:
 	@shellcheck -x -P tests/run $(wildcard tests/*/*.sh tests/run/*/*.sh tests/run/compare/columns/*.sh) .ci/run
 
-# The decoder against Zydis. FUZZ: seconds.
+# The decoder against Zydis, the emulator against the CPU. FUZZ: seconds.
 FUZZ ?= 20
 $(O)/fuzz/fuzz_decode: tests/fuzz/fuzz_decode.c hv/core/decode.c hv/core/decode.h
 	@mkdir -p $(@D)
 	$(Q)clang -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Iinclude -Ihv $(filter %.c,$^) \
 		-lZydis -o $@
-fuzz: $(O)/fuzz/fuzz_decode
+fuzz: $(O)/fuzz/fuzz_decode $(O)/native/oracle
 	@cd $(<D) && ./$(<F) -max_len=20 -max_total_time=$(FUZZ)
+	@$(O)/native/oracle $(FUZZ) random
 
 test: | setup-test
 	@tests/run/test.sh
@@ -230,4 +242,4 @@ clean:
 distclean:
 	rm -rf $(O)
 
--include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(patsubst %.o,%.d,$(call objs,kvm,$(PURE_SRC) $(KVM_SRC)))
+-include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(patsubst %.o,%.d,$(call objs,kvm,$(PURE_SRC) $(KVM_SRC)) $(call objs,native,$(NATIVE_SRC)))

@@ -68,6 +68,7 @@ check clang-tidy once "$MAKE" -s O="$O" clang-tidy
 check shellcheck once "$MAKE" -s O="$O" shellcheck
 check unit cmocka "$MAKE" -s O="$O" unit
 check unit-clang cmocka "$MAKE" -s O="$O/clang" CC=clang unit
+check native lines "$MAKE" -s O="$O" native
 check fuzz once "$MAKE" -s O="$O" fuzz
 check runner lines tests/run/runner_test.sh
 check bad-input lines tests/run/bad_input.sh

@@ -41,7 +41,7 @@ FLAGS_efi := $(FREESTANDING) -fpic -fvisibility=hidden -fshort-wchar -DGNU_EFI_U
 	-isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_host := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Itests
 # Signal handlers with a thread pointer that is not libc's: nothing in them may ask for a canary.
-FLAGS_native := -O2 -fsanitize=undefined -fno-sanitize-recover=all -fno-stack-protector -Itests
+FLAGS_native := -O2 -fsanitize=undefined -fno-sanitize-recover=all -fno-stack-protector
 FLAGS_kvm := -O2 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_guest := $(FREESTANDING) -fno-pic -fno-pie -mcmodel=small
 FLAGS_foreign := $(filter-out -m64,$(FREESTANDING)) -m32 -fno-pic -static -nostdlib -Wl,-Ttext=0x200000,--build-id=none

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Random numbers, the same from the same seed.
  * Knows nothing of what they are for. */
-#include "native/maker.h"
+#include "maker.h"
 
 #include "x86.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/vcpu.h"
-#include "native/native.h"
+#include "native.h"
 #include "x86.h"
 
 enum table { TABLE_PML4, TABLE_PDPT, TABLE_PD, TABLE_PT, TABLES };

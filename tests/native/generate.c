@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * The state that a random instruction runs in: registers that make its operands fall where pages, segments and alignments meet.
  * Knows nothing of either CPU, nor of the decoder. */
-#include "native/maker.h"
+#include "maker.h"
 
 #include <string.h>
 

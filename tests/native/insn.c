@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Random instructions of the promised list, with prefixes and addressing forms of all kinds.
  * Knows nothing of either CPU, nor of the decoder. */
-#include "native/maker.h"
+#include "maker.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "native/native.h"
+#include "native.h"
 #include "x86.h"
 
 #define SEED 0x9e3779b97f4a7c15ull

@@ -3,7 +3,7 @@
  * Knows nothing of either CPU. */
 #pragma once
 
-#include "native/native.h"
+#include "native.h"
 
 #define NONE (-1)
 

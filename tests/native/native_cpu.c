@@ -3,7 +3,7 @@
  * the trap or fault behind the one instruction enters it again, and its return is back where the breakpoint was.
  * Knows nothing of the emulator. */
 #define _GNU_SOURCE
-#include "native/native.h"
+#include "native.h"
 
 #include <signal.h>
 #include <string.h>

@@ -76,18 +76,26 @@ uint32_t lapic_timer_current(const struct lapic *l, uint64_t now)
 	return (uint32_t)((l->timer_deadline - now + count - 1) / count);
 }
 
-/* The first ns at which the guest TSC is not below tsc. tsc0 may stand for a TSC that was negative at ns 0. */
-static uint64_t tsc_to_ns(uint64_t tsc, const struct tsc_clock *clk)
+static uint64_t ticks_to_ns(unsigned __int128 ticks, const struct tsc_clock *clk)
 {
-	__int128 ticks = (__int128)tsc - (int64_t)clk->tsc0;
 	unsigned __int128 ns;
 
-	if (ticks <= 0)
-		return 0;
 	if (ticks > UINT64_MAX)
 		return TIME_NEVER;
 	ns = TSC_TO_NS(ticks, clk->mult);
 	return ns > TIME_NEVER ? TIME_NEVER : (uint64_t)ns;
+}
+
+/* The first ns from now on at which the guest TSC is not below tsc, as unsigned numbers; 0 if it is not now. tsc0 is what the
+ * TSC was at ns 0, and since the guest may write it, it may have been just below 2^64 then, or wrap between now and later. */
+static uint64_t tsc_to_ns(uint64_t tsc, uint64_t now, const struct tsc_clock *clk)
+{
+	uint64_t to_wrap = 0 - clk->tsc0; /* ticks; 0: all of them */
+	bool wrapped = to_wrap && now >= ticks_to_ns(to_wrap, clk);
+
+	if (wrapped)
+		return ticks_to_ns((unsigned __int128)to_wrap + tsc, clk);
+	return tsc < clk->tsc0 ? 0 : ticks_to_ns(tsc - clk->tsc0, clk);
 }
 
 /* SDM v3, "TSC-Deadline Mode": "Writing a non-zero 64-bit value into IA32_TSC_DEADLINE arms the timer"; "writing 0
@@ -98,7 +106,7 @@ void lapic_timer_write_tsc_deadline(struct lapic *l, uint64_t tsc, uint64_t now,
 	if (!in_tsc_mode(l))
 		return;
 	l->tsc_deadline = tsc;
-	l->timer_deadline = tsc ? tsc_to_ns(tsc, clk) : TIME_NEVER;
+	l->timer_deadline = tsc ? tsc_to_ns(tsc, now, clk) : TIME_NEVER;
 	lapic_advance(l, now);
 }
 

@@ -262,6 +262,37 @@ static void tsc_deadline_far_away_never_fires(void **state)
 	assert_int_equal(lapic_pending(&l), -1);
 }
 
+/* "equals or exceeds": unsigned, also at and above 2^63, and where the TSC wraps. */
+static void tsc_deadline_is_unsigned(void **state)
+{
+	static const struct tsc_clock high = { .mult = 1ull << 31, .tsc0 = 0xf000000000000000 };
+	static const struct tsc_clock wraps = { .mult = 1ull << 31, .tsc0 = 0 - 4000ull }; /* at 2000 ns */
+	static const struct {
+		const struct tsc_clock *clk;
+		uint64_t now, tsc, fires; /* fires <= now: at once */
+	} cases[] = {
+		{ &high, 1000, 0xf000000000000000 - 1, 1000 }, { &high, 1000, 0xf000000000000000 + 2000, 1000 },
+		{ &high, 1000, 0xf000000000000000 + 3000, 1500 }, { &high, 1000, 1, 1000 },
+		{ &wraps, 1000, 100, 1000 },                    { &wraps, 1000, 0 - 1000ull, 1500 },
+		{ &wraps, 2000, 0 - 1000ull, TIME_NEVER },      { &wraps, 2000, 100, 2050 },
+		{ &wraps, 2100, 100, 2100 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct lapic l = enabled();
+		bool at_once = cases[i].fires <= cases[i].now;
+
+		wr(&l, APIC_LVT_TIMER, TSC_MODE);
+		assert_int_equal(lapic_write_msr(&l, MSR_TSC_DEADLINE, cases[i].tsc, cases[i].now, cases[i].clk), 0);
+		assert_int_equal(lapic_pending(&l), at_once ? 0x40 : -1);
+		if (cases[i].fires == TIME_NEVER)
+			assert_true(lapic_deadline(&l) > UINT64_MAX / 4);
+		else
+			assert_int_equal(lapic_deadline(&l), at_once ? TIME_NEVER : cases[i].fires);
+	}
+}
+
 /* "In TSC-deadline mode, writing 0 to the IA32_TSC_DEADLINE MSR disarms the local-APIC timer." */
 static void tsc_deadline_zero_disarms_and_a_new_one_replaces(void **state)
 {
@@ -398,6 +429,7 @@ int main(void)
 		cmocka_unit_test(tsc_deadline_fires_at_its_tsc),
 		cmocka_unit_test(tsc_deadline_in_the_past_fires_at_once),
 		cmocka_unit_test(tsc_deadline_far_away_never_fires),
+		cmocka_unit_test(tsc_deadline_is_unsigned),
 		cmocka_unit_test(tsc_deadline_zero_disarms_and_a_new_one_replaces),
 		cmocka_unit_test(initial_count_is_ignored_in_tsc_deadline_mode),
 		cmocka_unit_test(tsc_deadline_is_ignored_in_other_modes),

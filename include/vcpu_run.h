@@ -4,7 +4,7 @@
  * Knows nothing of how either half is built. */
 #pragma once
 
-#include "types.h"
+#include "check.h"
 
 /* Who owns the local APIC: the kernel half (KVM_CAP_SPLIT_IRQCHIP) or the user half (no in-kernel irqchip at all). */
 enum irqchip_mode { IRQCHIP_SPLIT, IRQCHIP_USER };
@@ -34,6 +34,7 @@ enum vcpu_suberror {
 	VCPU_ERROR_FETCH,         /* instruction fetch from a gpa that is not RAM */
 	VCPU_ERROR_DELIVERY,      /* event delivery needs memory that is not RAM */
 	VCPU_ERROR_EXIT,          /* exit reason without a handler */
+	VCPU_ERROR_CHECK,         /* a condition of the kernel half's own does not hold */
 };
 
 struct vcpu_run {
@@ -79,6 +80,7 @@ struct vcpu_run {
 			uint32_t suberror;
 			uint64_t data[2]; /* EMULATION: gpa; FETCH, DELIVERY: gpa; EXIT: vendor code, info */
 			uint8_t insn_size, insn_bytes[15]; /* EMULATION */
+			const struct check *check; /* CHECK */
 		} internal;
 		struct {
 			uint64_t window_exits;

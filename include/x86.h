@@ -99,6 +99,7 @@
 #define VEC_AC 17
 #define VEC_MC 18
 #define VEC_XM 19
+#define VEC_LAST_EXCEPTION 31
 
 #define MSR_TSC 0x10
 #define MSR_APIC_BASE 0x1b

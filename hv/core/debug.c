@@ -53,6 +53,8 @@ static void trap(struct vcpu *v, uint64_t dr6)
  * executed", emulated or not. */
 void vcpu_skip(struct vcpu *v, uint8_t len, uint64_t dr6)
 {
+	if (!CHECK(v, len && len <= INSN_MAX)) /* 0: it would run for ever */
+		return;
 	v->ops->skip(v, len);
 	trap(v, dr6);
 }

@@ -188,7 +188,7 @@ int vcpu_decode(struct vcpu *v)
 
 static bool to_user(struct vcpu *v, const struct emu_cell *c, bool write, enum pending_op then)
 {
-	v->io.op = then;
+	vcpu_leave_open(v, then);
 	if (c->port) {
 		v->run.io.port = (uint16_t)c->at;
 		v->run.io.size = c->len;

@@ -82,6 +82,34 @@ void vcpu_queue_gp(struct vcpu *v)
 	vcpu_queue_exception(v, VEC_GP, true, 0);
 }
 
+bool vcpu_event_allowed(const struct event *e, bool protected_mode)
+{
+	static const uint32_t with_error = BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) |
+					   BIT(VEC_PF) | BIT(VEC_AC);
+
+	switch (e->type) {
+	case EVENT_INTR:
+		return !e->has_error;
+	case EVENT_NMI:
+		return e->vector == VEC_NMI && !e->has_error;
+	case EVENT_EXCEPTION:
+		if (e->vector > VEC_LAST_EXCEPTION || e->vector == VEC_NMI)
+			return false;
+		/* Only of real mode may an event come that has lost its error code: none was pushed there. */
+		return e->has_error ? with_error & BIT(e->vector) : !protected_mode || !(with_error & BIT(e->vector));
+	case EVENT_SOFT:
+	case EVENT_NONE:
+		break;
+	}
+	return false;
+}
+
+/* CR0 is asked for where it decides. */
+static bool is_allowed(const struct vcpu *v, const struct event *e)
+{
+	return vcpu_event_allowed(e, true) || (vcpu_event_allowed(e, false) && !(v->ops->get(v, HVM_CR0) & CR0_PE));
+}
+
 static void hand(struct vcpu *v, enum event_type type, uint8_t vector, bool again)
 {
 	struct event e = { .type = type, .vector = vector };
@@ -90,6 +118,8 @@ static void hand(struct vcpu *v, enum event_type type, uint8_t vector, bool agai
 		e.has_error = v->ev.exc.has_error;
 		e.error = v->ev.exc.error;
 	}
+	if (!CHECK(v, v->ev.handed == EVENT_NONE && is_allowed(v, &e)))
+		return;
 	v->ops->inject(v, &e);
 	v->ev.handed = type;
 	v->stats.reinjected += again;
@@ -140,6 +170,7 @@ static void inject_exception(struct vcpu *v)
 	 * does not. */
 	if (ev->exc.vector == VEC_DB)
 		v->ops->set(v, HVM_DR6, v->ops->get(v, HVM_DR6) | ev->exc.dr6);
+	CHECK(v, !ev->exc.injected);
 	ev->exc.pending = false;
 	ev->exc.injected = true;
 	hand(v, EVENT_EXCEPTION, ev->exc.vector, false);
@@ -167,25 +198,28 @@ static bool inject_nmi(struct vcpu *v)
 }
 
 /* ExtINT before the LAPIC. ExtINT sets no IRR or ISR bit; a LAPIC vector moves to ISR only here, when the CPU gets it. */
-static uint8_t take_interrupt(struct vcpu *v)
+static int take_interrupt(struct vcpu *v)
 {
 	int vector = v->ev.stash;
 
 	if (vector != STASH_EMPTY && lapic_accepts_extint(&v->lapic)) {
 		v->ev.stash = STASH_EMPTY;
 		v->stats.extint++;
-		return (uint8_t)vector;
+		return vector;
 	}
 	vector = lapic_pending(&v->lapic);
+	if (!CHECK(v, vector >= APIC_FIRST_VALID_VECTOR && vector < LAPIC_VECTORS))
+		return VECTOR_NONE;
 	lapic_accept(&v->lapic, (uint8_t)vector);
 	v->stats.lapic++;
-	return (uint8_t)vector;
+	return vector;
 }
 
 /* Returns whether an interrupt of our own waits for the window. */
 static bool inject_interrupt(struct vcpu *v)
 {
 	struct irq_view q;
+	int vector;
 
 	if (v->mode == IRQCHIP_USER)
 		return false; /* the mailbox is inj, and reinject() has been there */
@@ -196,7 +230,10 @@ static bool inject_interrupt(struct vcpu *v)
 	 * event's delivery where the CPU would take an interrupt. */
 	if (v->ev.handed != EVENT_NONE || q.r || q.e || !v->ops->intr_allowed(v))
 		return true;
-	v->ev.intr.vector = take_interrupt(v);
+	vector = take_interrupt(v);
+	if (vector == VECTOR_NONE || !CHECK(v, !v->ev.intr.injected))
+		return false;
+	v->ev.intr.vector = (uint8_t)vector;
 	v->ev.intr.injected = true;
 	hand(v, EVENT_INTR, v->ev.intr.vector, false);
 	q = view_without_a(v);
@@ -229,13 +266,21 @@ static uint64_t view_bits(const struct irq_view *q)
 	return all;
 }
 
+/* What every move keeps. */
+static bool events_hold(const struct events *ev)
+{
+	return !(ev->exc.pending && ev->exc.injected) && ev->nmi.pending <= 1 && ev->handed == EVENT_NONE &&
+	       ev->stash >= STASH_EMPTY && ev->stash < LAPIC_VECTORS;
+}
+
 bool vcpu_inject(struct vcpu *v)
 {
 	struct irq_view q = v->trace ? vcpu_irq_view(v) : view_without_a(v);
 	bool window = irq_wants_window(v->rule, &q);
 	bool own, at_once;
 
-	v->ev.handed = EVENT_NONE;
+	if (!CHECK(v, events_hold(&v->ev)))
+		return true;
 	reinject(v);
 	inject_exception(v);
 	at_once = inject_nmi(v);
@@ -256,20 +301,24 @@ bool vcpu_inject(struct vcpu *v)
 	return at_once;
 }
 
-/* A delivery was cut short, by our own injection or by the guest's own exception: it comes first at the next entry. */
+/* A delivery was cut short, by our own injection or by the guest's own exception: it comes first at the next entry. What is
+ * committed already has no place to wait in but this one. */
 static void requeue(struct vcpu *v, const struct event *e)
 {
 	struct events *ev = &v->ev;
 
 	switch (e->type) {
 	case EVENT_INTR:
+		CHECK(v, !ev->intr.injected);
 		ev->intr.injected = true;
 		ev->intr.vector = e->vector;
 		break;
 	case EVENT_NMI:
+		CHECK(v, !ev->nmi.injected);
 		ev->nmi.injected = true;
 		break;
 	case EVENT_EXCEPTION:
+		CHECK(v, !ev->exc.injected && !ev->exc.pending);
 		ev->exc.injected = true;
 		ev->exc.vector = e->vector;
 		ev->exc.has_error = e->has_error;
@@ -285,12 +334,15 @@ void vcpu_complete_injection(struct vcpu *v, const struct hvm_exit *x)
 {
 	switch (v->ev.handed) {
 	case EVENT_INTR:
+		CHECK(v, v->ev.intr.injected);
 		v->ev.intr.injected = false;
 		break;
 	case EVENT_NMI:
+		CHECK(v, v->ev.nmi.injected);
 		v->ev.nmi.injected = false;
 		break;
 	case EVENT_EXCEPTION:
+		CHECK(v, v->ev.exc.injected);
 		v->ev.exc.injected = false;
 		break;
 	case EVENT_SOFT:

@@ -71,7 +71,7 @@ static void set_edx_eax(struct vcpu *v, uint64_t val)
 
 static bool msr_to_user(struct vcpu *v, enum pending_op op, uint8_t len, uint64_t val)
 {
-	v->io.op = op;
+	vcpu_leave_open(v, op);
 	v->io.insn_len = len;
 	v->run.msr.index = LOW32(v->regs.gpr[RCX]);
 	v->run.msr.error = 0;
@@ -174,7 +174,7 @@ static bool exit_io(struct vcpu *v, const struct hvm_exit *x)
 	v->run.io.size = x->io.size;
 	v->run.io.direction = x->io.in ? VCPU_IO_IN : VCPU_IO_OUT;
 	if (x->io.in)
-		v->io.op = OP_IN;
+		vcpu_leave_open(v, OP_IN);
 	v->run.io.data = LOW32(v->regs.gpr[RAX]) & (uint32_t)(BIT64(x->io.size * 8) - 1);
 	vcpu_skip(v, x->insn_len, vcpu_breakpoints(v, DEBUG_IO, x->io.port, x->io.size));
 	trace_add(v->trace, TRACE_kvm_pio, x->io.port, v->run.io.data);

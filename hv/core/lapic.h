@@ -6,6 +6,7 @@
 #include "vcpu_run.h"
 
 #define LAPIC_VECTORS 256
+#define APIC_FIRST_VALID_VECTOR 16
 #define LAPIC_SIZE 0x1000
 #define LAPIC_WORDS (LAPIC_SIZE / 4)
 /* Bus clock of the timer: one count at divide-by-1 is one nanosecond, as KVM's APIC_BUS_CYCLE_NS. */

@@ -7,7 +7,6 @@
 #include "x86.h"
 
 #define APIC_REG_STRIDE 16u
-#define APIC_FIRST_VALID_VECTOR 16
 #define APIC_VECTOR_FIELD MASK(7, 0)
 #define APIC_DM_MASK MASK(10, 8)
 #define APIC_TIMER_MODE_MASK MASK(18, 17)

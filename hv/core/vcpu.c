@@ -177,6 +177,8 @@ static bool take_eoi_exit(struct vcpu *v)
 	if (v->mode == IRQCHIP_USER || v->lapic.eoi_broadcast < 0)
 		return false;
 	vector = lapic_take_eoi(&v->lapic);
+	if (!CHECK(v, vector < LAPIC_VECTORS))
+		return false;
 	trace_add(v->trace, TRACE_kvm_eoi, (uint64_t)vector, 0);
 	if (!(v->eoi_exits[vector / 64] & BIT64(vector % 64)))
 		return false;
@@ -233,6 +235,12 @@ static bool livelocked(struct vcpu *v, const struct hvm_exit *x)
 	return vcpu_exit_to_user(v, VCPU_EXIT_LIVELOCK);
 }
 
+void vcpu_leave_open(struct vcpu *v, enum pending_op op)
+{
+	if (CHECK(v, v->io.op == OP_NONE))
+		v->io.op = op;
+}
+
 /* One trip through the guest. True: the user half has something to do. */
 static bool enter_guest(struct vcpu *v)
 {
@@ -244,8 +252,13 @@ static bool enter_guest(struct vcpu *v)
 	notified = load_posted(v);
 	load_vid_status(v);
 	load_tpr(v);
+	/* An instruction that is half done would be lost: what is in run belongs to it. */
+	if (!CHECK(v, v->io.op == OP_NONE) || v->check.line)
+		return false;
 	trace_add(v->trace, TRACE_kvm_entry, v->trace ? v->ops->get(v, HVM_RIP) : 0, v->ev.handed);
 	v->ops->enter(v, next_deadline(v), at_once, &x);
+	if (!CHECK(v, x.kind < HVM_EXITS) || v->check.line)
+		return false;
 	v->stats.exits++;
 	v->exit_counts[x.kind]++;
 	store_posted(v, notified);
@@ -284,9 +297,19 @@ static void publish(struct vcpu *v)
 	trace_add(v->trace, TRACE_kvm_userspace_exit, v->run.exit_reason, v->run.ready_for_interrupt_injection);
 }
 
+/* Ours is wrong: nothing that it has left in run counts. */
+static void end_by_check(struct vcpu *v)
+{
+	v->run.internal.suberror = VCPU_ERROR_CHECK;
+	v->run.internal.check = &v->check;
+	vcpu_exit_to_user(v, VCPU_EXIT_INTERNAL_ERROR);
+}
+
 /* The tail of each iteration: is there a CPU left, then the window, then the kick, as KVM. */
 static bool must_return(struct vcpu *v)
 {
+	if (v->check.line)
+		return true;
 	if (v->ev.shutdown)
 		return vcpu_exit_to_user(v, VCPU_EXIT_SHUTDOWN);
 	if (v->run.request_interrupt_window && vcpu_ready(v))
@@ -299,7 +322,7 @@ static bool must_return(struct vcpu *v)
 static void vcpu_native_run(void *h)
 {
 	struct vcpu *v = h;
-	bool done = vcpu_complete_io(v) || take_eoi_exit(v);
+	bool done = v->check.line || vcpu_complete_io(v) || take_eoi_exit(v);
 
 	if (!done && v->run.immediate_exit)
 		done = vcpu_exit_to_user(v, VCPU_EXIT_INTR);
@@ -309,6 +332,8 @@ static void vcpu_native_run(void *h)
 			block(v);
 		done = (!v->halted && enter_guest(v)) || must_return(v);
 	}
+	if (v->check.line)
+		end_by_check(v);
 	publish(v);
 }
 

@@ -12,6 +12,7 @@
 #include "vcpu_run.h"
 
 #define STASH_EMPTY (-1)
+#define VECTOR_NONE (-1)
 /* Window exits in a row, with the same RIP and the same pending vector, that make a livelock. Real windows move RIP. */
 #define LIVELOCK_EXITS 10000
 
@@ -55,6 +56,7 @@ struct vcpu {
 	enum irqchip_mode mode;
 	struct vcpu_run run;
 	struct events ev;
+	struct check check;
 	bool vid_wanted;
 	bool post_wanted;     /* messages are posted while VID is on */
 	bool vid_held;        /* by the backend: software delivers for now, as where KVM inhibits APICv */
@@ -109,11 +111,16 @@ extern const struct vcpu_api vcpu_native_api;
 
 /* --- between the files of the kernel half --- */
 
+/* vcpu.c: an instruction that the user half does its part of; vcpu_complete_io() does the rest, if any (OP_NONE). */
+void vcpu_leave_open(struct vcpu *v, enum pending_op op);
+
 /* events.c */
 struct irq_view vcpu_irq_view(const struct vcpu *v);
 bool vcpu_ready(const struct vcpu *v);
 void vcpu_queue_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 void vcpu_queue_gp(struct vcpu *v);
+/* Whether the manuals let it be injected. SDM v3, "Checks on VM-Entry Control Fields"; APM v2, "Event Injection". */
+bool vcpu_event_allowed(const struct event *e, bool protected_mode);
 /* Gives the CPU at most one event, arms the windows; returns whether the entry must exit at once. */
 bool vcpu_inject(struct vcpu *v);
 /* After the exit: what was handed over is delivered, unless the exit says that it was cut short. */

@@ -51,6 +51,14 @@ static void fmt_emulation(char *text, size_t size, const struct vcpu_run *run)
 	fmt(text + n, size - n, ") accesses gpa=%#llx", (unsigned long long)run->internal.data[0]);
 }
 
+void end_check(struct vmm *v, const struct check *c)
+{
+	char text[VMM_MESSAGE_SIZE];
+
+	fmt(text, sizeof(text), "the hypervisor's own fault, %s:%u: CHECK(%.64s)", c->file, c->line, c->text);
+	end_with_state(v, RUN_END_CRASH, text);
+}
+
 void end_crash(struct vmm *v)
 {
 	const struct vcpu_run *run = v->cfg.run;
@@ -70,6 +78,9 @@ void end_crash(struct vmm *v)
 	case VCPU_ERROR_EXIT:
 		fmt(text, sizeof(text), "exit without a handler, code=%#llx info=%#llx", a, b);
 		break;
+	case VCPU_ERROR_CHECK:
+		end_check(v, run->internal.check);
+		return;
 	default:
 		fmt(text, sizeof(text), "internal error %u, data=%#llx,%#llx", run->internal.suberror, a, b);
 	}

@@ -344,8 +344,11 @@ static void serve_io(struct vmm *v)
 {
 	struct vcpu_run *run = v->cfg.run;
 	uint32_t data = run->io.data;
+	uint8_t size = run->io.size;
 
-	machine_pio(&v->machine, run->io.port, run->io.size, run->io.direction == VCPU_IO_OUT, &data, v->now);
+	if (!CHECK(v, size == sizeof(uint8_t) || size == sizeof(uint16_t) || size == sizeof(uint32_t)))
+		return;
+	machine_pio(&v->machine, run->io.port, size, run->io.direction == VCPU_IO_OUT, &data, v->now);
 	if (run->io.direction == VCPU_IO_IN)
 		run->io.data = data;
 	take_events(v);
@@ -381,8 +384,8 @@ static void serve_mmio(struct vmm *v)
 {
 	struct vcpu_run *run = v->cfg.run;
 
-	if (run->mmio.len > sizeof(run->mmio.data))
-		run->mmio.len = sizeof(run->mmio.data);
+	if (!CHECK(v, run->mmio.len && run->mmio.len <= sizeof(run->mmio.data)))
+		return;
 	if (in_apic_page(v, run->mmio.phys_addr))
 		serve_apic_page(v, (uint32_t)(run->mmio.phys_addr & PAGE_MASK));
 	else
@@ -502,5 +505,7 @@ enum vmm_event vmm_step(struct vmm *v)
 		v->cfg.api->run(v->cfg.h);
 		take_results(v);
 		serve(v);
+		if (v->check.line)
+			end_check(v, &v->check);
 	}
 }

@@ -50,6 +50,7 @@ struct vmm {
 	int handed;            /* the last vector given to the vCPU, until "ready" says that it has left the mailbox */
 	uint64_t intas, windows, refused, spurious;
 
+	struct check check;    /* of the user half's own */
 	bool in_scenario;
 	struct lab_scenario scenario; /* the last one begun; its texts are printable and terminated */
 	uint64_t scenario_deadline;

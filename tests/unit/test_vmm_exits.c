@@ -106,6 +106,8 @@ static void each_end_says_what_happened(void **state)
 		  "event delivery needs gpa=0xabc, which is not RAM, rip=0x1000 halted=0 IF=0" },
 		{ VCPU_EXIT_INTERNAL_ERROR, VCPU_ERROR_EXIT, RUN_END_CRASH,
 		  "exit without a handler, code=0xabc info=0xdef, rip=0x1000 halted=0 IF=0" },
+		{ VCPU_EXIT_INTERNAL_ERROR, VCPU_ERROR_CHECK, RUN_END_CRASH,
+		  "the hypervisor's own fault, hv/core/x.c:42: CHECK(a < b), rip=0x1000 halted=0 IF=0" },
 		{ VCPU_EXIT_UNKNOWN, 0, RUN_END_CRASH,
 		  "exit of a kind that the vCPU contract does not name, rip=0x1000 halted=0 IF=0" },
 		{ VCPU_EXIT_HLT, 0, RUN_END_CRASH,
@@ -122,6 +124,28 @@ static void each_end_says_what_happened(void **state)
 		assert_ended(&f, ends[i].end);
 		assert_message(&f, ends[i].message);
 	}
+}
+
+/* The user half has conditions too, about what the kernel half hands it. */
+static void an_exit_of_an_impossible_size_is_our_own_fault(void **state)
+{
+	static const unsigned sizes[] = { 0, 3, 8 };
+	static struct fake f;
+	(void)state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		start(&f, IRQCHIP_SPLIT);
+		out(&f, sizes[i], UART_COM1, 'x', false);
+		drive(&f);
+		assert_int_equal(f.runs, 1);
+		assert_ended(&f, RUN_END_CRASH);
+		assert_non_null(strstr(f.vmm.end.message, "the hypervisor's own fault, hv/vmm/vmm.c:"));
+	}
+	start(&f, IRQCHIP_SPLIT);
+	mmio_read(&f, IOAPIC_DEFAULT_PHYS, 9);
+	drive(&f);
+	assert_ended(&f, RUN_END_CRASH);
+	assert_non_null(strstr(f.vmm.end.message, "CHECK(run->mmio.len && run->mmio.len <= sizeof(run->mmio.data))"));
 }
 
 /* A vector is accepted with IF=1, and goes to the CPU with IF=0: SVM delivers it, VMX refuses the entry. */
@@ -282,6 +306,7 @@ int main(void)
 		cmocka_unit_test(unmap_names_one_page_of_ram),
 		cmocka_unit_test(the_exit_port_ends_the_guest),
 		cmocka_unit_test(each_end_says_what_happened),
+		cmocka_unit_test(an_exit_of_an_impossible_size_is_our_own_fault),
 		cmocka_unit_test(an_entry_refused_for_if_0_is_if0),
 		cmocka_unit_test(any_other_entry_refused_is_not_if0),
 		cmocka_unit_test(if0_inside_a_scenario_is_the_scenarios_verdict),

@@ -84,6 +84,7 @@ static inline void take_answers(struct fake *f)
 
 static inline void fill_exit(struct fake *f, const struct step *s)
 {
+	static const struct check failed = { .file = "hv/core/x.c", .text = "a < b", .line = 42 };
 	struct vcpu_run *run = &f->run;
 
 	run->exit_reason = s->reason;
@@ -117,6 +118,7 @@ static inline void fill_exit(struct fake *f, const struct step *s)
 		break;
 	case VCPU_EXIT_INTERNAL_ERROR:
 		run->internal.suberror = s->data;
+		run->internal.check = &failed;
 		run->internal.data[0] = 0xabc;
 		run->internal.data[1] = 0xdef;
 		run->internal.insn_size = 3;

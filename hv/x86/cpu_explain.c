@@ -77,7 +77,7 @@ static void explain_svm(const struct svm *s, struct entry_check *out)
 static void read_fields(struct vmx_snapshot *s)
 {
 	for (unsigned f = VF_END + 1; f < VMX_CHECK_COUNT; f++)
-		if (!vmread_safe(vmx_check_encoding[f], &s->field[f]))
+		if (!vmread(vmx_check_encoding[f], &s->field[f]))
 			s->field[f] = 0;
 }
 

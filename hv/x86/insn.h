@@ -194,31 +194,31 @@ INSN_VMX_POINTER(vmptrld)
 
 INSN void vmxoff(void) { __asm__ volatile("vmxoff" : : : "cc", "memory"); }
 
-INSN uint64_t vmread(uint64_t field)
+/* VMfail of either kind is false: no current VMCS, or this CPU has no such field. */
+INSN bool vmread(uint64_t field, uint64_t *v)
 {
-	uint64_t v;
+	bool ok;
 
-	__asm__ volatile("vmread %1, %0" : "=r"(v) : "r"(field) : "cc", "memory");
-	return v;
+	__asm__ volatile("vmread %2, %1" : "=@cca"(ok), "=r"(*v) : "r"(field) : "cc", "memory");
+	return ok;
 }
 
-INSN void vmwrite(uint64_t field, uint64_t v) { __asm__ volatile("vmwrite %1, %0" : : "r"(field), "r"(v) : "cc", "memory"); }
-
-/* For fields that this CPU may lack: whether it has this one. */
-INSN bool vmread_safe(uint64_t field, uint64_t *v)
+INSN bool vmwrite(uint64_t field, uint64_t v)
 {
-	bool done;
+	bool ok;
 
-	__asm__ volatile("vmread %2, %1\n\tseta %0" : "=q"(done), "=r"(*v) : "r"(field) : "cc", "memory");
-	return done;
+	__asm__ volatile("vmwrite %2, %1" : "=@cca"(ok) : "r"(field), "r"(v) : "cc", "memory");
+	return ok;
 }
 
 /* "INVEPT Descriptor" */
-INSN void invept(uint64_t type, uint64_t eptp)
+INSN bool invept(uint64_t type, uint64_t eptp)
 {
 	const uint64_t descriptor[2] = { eptp, 0 };
+	bool ok;
 
-	__asm__ volatile("invept %1, %0" : : "r"(type), "m"(descriptor) : "cc", "memory");
+	__asm__ volatile("invept %2, %1" : "=@cca"(ok) : "r"(type), "m"(descriptor) : "cc", "memory");
+	return ok;
 }
 
 INSN void int_nmi(void) { __asm__ volatile("int $2" : : : "memory"); }

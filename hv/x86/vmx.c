@@ -207,6 +207,11 @@ void vmx_set_state(struct vmx *x, enum vmx_state s, uint64_t val)
 	vmcs_write(x, state_fields[s], val);
 }
 
+bool vmx_invept(const struct vmx *x)
+{
+	return invept(x->caps.ept_vpid & EPT_CAP_INVEPT_SINGLE ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS, x->eptp);
+}
+
 static void load_control(struct vmx *x, enum vmcs_field field, struct vmx_control *c)
 {
 	if (c->want == c->is)
@@ -222,7 +227,7 @@ static void vmenter(struct vcpu *v, struct vmx *x)
 	load_control(x, VMCS_PROC_CTLS2, &x->proc2);
 	load_control(x, VMCS_TPR_THRESHOLD, &x->tpr_threshold);
 	if (x->invept)
-		invept(x->caps.ept_vpid & EPT_CAP_INVEPT_SINGLE ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS, x->eptp);
+		CHECK(x, vmx_invept(x));
 	x->invept = false;
 	x->state.known = 0;
 	x->state.open = x->state.trap = false;
@@ -257,10 +262,22 @@ static void count_exit(struct vmx *x, enum hvm_exit_kind kind)
 #endif
 }
 
+/* What has failed since the last entry, or before the first. The guest does not go on. */
+static bool failed(struct vcpu *v, struct vmx *x, struct hvm_exit *out)
+{
+	if (__builtin_expect(!x->check.line, 1))
+		return false;
+	v->check = x->check;
+	*out = (struct hvm_exit){ .kind = HVM_EXIT_NONE, .now = host_now(x->host) };
+	return true;
+}
+
 static void vmx_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct hvm_exit *out)
 {
 	struct vmx *x = vmx_of(v);
 
+	if (failed(v, x, out))
+		return;
 	if (immediate)
 		vmx_timer_expire(x);
 	else
@@ -291,6 +308,7 @@ static void vmx_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct 
 	}
 	out->now = host_now(x->host);
 	vmx_timer_stopped(x, out->now, out->vendor_code == EXIT_REASON_PREEMPTION_TIMER);
+	failed(v, x, out);
 }
 
 static bool vmx_shadow(const struct vcpu *v)

@@ -4,6 +4,7 @@
  * told to. */
 #pragma once
 
+#include "check.h"
 #include "core/hvm.h"
 #include "x86/host.h"
 #include "x86/paging.h"
@@ -91,6 +92,7 @@ struct vmx {
 		uint64_t stopped; /* by the last exit */
 	} timer;
 	enum vmx_entry entry;   /* how the last one went */
+	struct check check;
 #ifdef VMCS_COUNT
 	struct vmcs_count count[HVM_EXITS], now;
 	enum hvm_exit_kind kind;
@@ -105,30 +107,38 @@ void vmx_fini(struct vmx *x);
 
 extern const struct hvm_ops vmx_ops;
 
-/* The current VMCS. */
-static inline uint64_t vmcs_read(struct vmx *x, enum vmcs_field field)
+/* The current VMCS. A field that this CPU does not have, or no VMCS at all, is our own fault. */
+#define vmcs_read(x, field) vmcs_read_at(x, field, __FILE__, __LINE__, "vmread(" #field ")")
+#define vmcs_write(x, field, val) vmcs_write_at(x, field, val, __FILE__, __LINE__, "vmwrite(" #field ")")
+
+static inline uint64_t vmcs_read_at(struct vmx *x, enum vmcs_field field, const char *file, uint32_t line, const char *text)
 {
+	uint64_t val;
+
 #ifdef VMCS_COUNT
 	x->now.reads++;
-#else
-	(void)x;
 #endif
-	return vmread(field);
+	if (__builtin_expect(vmread(field, &val), 1))
+		return val;
+	check_failed(&x->check, file, line, text);
+	return 0;
 }
 
-static inline void vmcs_write(struct vmx *x, enum vmcs_field field, uint64_t val)
+static inline void vmcs_write_at(struct vmx *x, enum vmcs_field field, uint64_t val, const char *file, uint32_t line,
+				 const char *text)
 {
 #ifdef VMCS_COUNT
 	x->now.writes++;
-#else
-	(void)x;
 #endif
-	vmwrite(field, val);
+	if (__builtin_expect(!vmwrite(field, val), 0))
+		check_failed(&x->check, file, line, text);
 }
 
 /* Guest state, out of the VMCS the first time; written through. */
 uint64_t vmx_state(struct vmx *x, enum vmx_state s);
 void vmx_set_state(struct vmx *x, enum vmx_state s, uint64_t val);
+/* Drops the cached nested translations. False: VMfail. */
+bool vmx_invept(const struct vmx *x);
 /* vmx_timer.c */
 void vmx_timer_init(struct vmx *x);
 /* Exits at this time, give or take an eighth of what is left. */

@@ -51,7 +51,7 @@ int vmx_unblock_nmi(struct vmx *x, struct page_pool *pool)
 	vmcs_write(x, VMCS_GUEST_GDTR_BASE, offsetof(struct trial, gdt));
 	vmcs_write(x, VMCS_GUEST_GDTR_LIMIT, sizeof(t->gdt) - 1);
 	vmcs_write(x, VMCS_GUEST_RSP, offsetof(struct trial, frame));
-	invept(x->caps.ept_vpid & EPT_CAP_INVEPT_SINGLE ? INVEPT_SINGLE_CONTEXT : INVEPT_ALL_CONTEXTS, x->eptp);
+	CHECK(x, vmx_invept(x));
 	enter_trial(x);
 	nested_unmap(&x->nested, first_page);
 	vmx_init_vmcs(x);

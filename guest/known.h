@@ -26,3 +26,5 @@
 #define BARE_NO_SEND_ERROR BARE("bare-*", "the sending of an illegal vector is no error")
 /* 41. */
 #define BOCHS_DEADLINE BARE("bare-bochs*", "Bochs' deadline stays in its register when the timer has ended")
+/* 48. */
+#define BOCHS_THRE BARE("bare-bochs*", "a write of THR does not lower the interrupt output: no edge follows")

@@ -243,6 +243,7 @@ void pc_quiet(void)
 	outb(PIC1_DATA, ALL_MASKED);
 	outb(PIC2_DATA, ALL_MASKED);
 	pit_stop();
+	serial_quiet();
 	ioapic_mask_dirty();
 }
 

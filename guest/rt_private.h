@@ -20,6 +20,7 @@ int rt_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap);
 
 /* rt_serial.c */
 void serial_init(void);
+void serial_quiet(void);
 void serial_write(const char *s, size_t n);
 void serial_flush(void); /* all of it is on the wire */
 void serial_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -38,6 +38,13 @@ void serial_init(void)
 	burst = (inb(COM_IIR) & IIR_FIFO_ENABLED) == IIR_FIFO_ENABLED ? FIFO_SIZE : 1;
 }
 
+/* As serial_init() leaves the interrupts: none, and the output closed. */
+void serial_quiet(void)
+{
+	outb(COM_IER, 0);
+	outb(COM_MCR, MCR_DTR_RTS);
+}
+
 static void wait_for(uint8_t lsr_bit)
 {
 	for (unsigned i = 0; i < POLLS_MAX && !(inb(COM_LSR) & lsr_bit); i++)

@@ -109,13 +109,16 @@ static uint8_t read_rbr(struct uart *u)
 	return byte;
 }
 
+/* PC16550D data sheet, "Interrupt Control Functions": THRE is reset by "Writing into the Transmitter Holding Register". The
+ * end of the transmission, which is now, sets it again: what looks at levels sees no difference, what looks at edges does. */
 static void write_thr(struct uart *u, uint8_t byte)
 {
+	u->thre_pending = false;
+	u->fell |= !uart_intr(u);
 	if (loops_back(u))
 		receive(u, byte & WORD_MASK(u->lcr));
 	else if (u->tx_count < UART_TX_FIFO)
 		u->tx[u->tx_count++] = (char)byte;
-	/* The write resets the interrupt, the end of the transmission, which is now, sets it again. */
 	u->thre_pending = thr_empty(u);
 }
 
@@ -253,6 +256,14 @@ bool uart_intr(const struct uart *u)
 	bool gate = (u->mcr & MCR_OUT2) && !loops_back(u);
 
 	return gate && interrupt_source(u) != IIR_NONE;
+}
+
+bool uart_take_fall(struct uart *u)
+{
+	bool fell = u->fell;
+
+	u->fell = false;
+	return fell;
 }
 
 size_t uart_take(struct uart *u, char *buf, size_t len)

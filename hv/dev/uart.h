@@ -25,6 +25,7 @@ struct uart {
 	uint8_t ier, lcr, mcr, fcr, scr, dll, dlm;
 	uint8_t msr_delta; /* MSR bits 3:0: inputs that changed since MSR was read */
 	bool thre_pending; /* THR-empty interrupt not read from IIR yet */
+	bool fell;         /* the interrupt output was low in the middle of an access since it was asked */
 	uint8_t rx[16];
 	uint8_t rx_head, rx_count;
 	bool overrun;
@@ -39,6 +40,8 @@ void uart_write(struct uart *u, unsigned reg, uint8_t val);
 /* The interrupt output. OUT2 gates it, as on a PC; in loop-back mode the OUT2 pin is inactive, so IIR tells of
  * interrupts that do not come out. */
 bool uart_intr(const struct uart *u);
+/* Was the output low for a moment that uart_intr() before and after an access does not show? Asked once. */
+bool uart_take_fall(struct uart *u);
 /* Takes up to len transmitted bytes; returns how many. Loop-back bytes never come here. When less than one hardware
  * FIFO is free the UART says that its transmitter is busy; bytes sent in spite of that are lost once the buffer is
  * full. */

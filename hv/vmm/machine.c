@@ -106,14 +106,23 @@ static void machine_pit(struct machine *m, uint64_t now)
 	machine_device_line(m, IRQ_PIT, pit_out0(&m->pit) || m->pit_edge == now);
 }
 
+/* The wires follow the outputs, after each register that was touched: an output that falls and rises is an edge, be it by
+ * two bytes of one access or by one byte. */
+static void machine_outputs(struct machine *m, uint64_t now)
+{
+	machine_pit(m, now);
+	rtc_advance(&m->rtc, now);
+	machine_device_line(m, RTC_IRQ, rtc_intr(&m->rtc));
+	if (uart_take_fall(&m->uart))
+		machine_device_line(m, UART_IRQ, false);
+	machine_device_line(m, UART_IRQ, uart_intr(&m->uart));
+}
+
 void machine_advance(struct machine *m, uint64_t now)
 {
 	struct lab_effect e;
 
-	machine_pit(m, now);
-	rtc_advance(&m->rtc, now);
-	machine_device_line(m, RTC_IRQ, rtc_intr(&m->rtc));
-	machine_device_line(m, UART_IRQ, uart_intr(&m->uart));
+	machine_outputs(m, now);
 	while (lab_due(&m->lab, now, &e))
 		machine_lab(m, &e);
 }
@@ -249,7 +258,7 @@ static void machine_lab_pio(struct machine *m, uint16_t port, unsigned size, boo
 	machine_lab(m, &e);
 }
 
-static void machine_byte_pio(struct machine *m, uint16_t port, unsigned size, bool out, uint32_t *data)
+static void machine_byte_pio(struct machine *m, uint16_t port, unsigned size, bool out, uint32_t *data, uint64_t now)
 {
 	uint32_t in = 0;
 
@@ -260,6 +269,7 @@ static void machine_byte_pio(struct machine *m, uint16_t port, unsigned size, bo
 			machine_write_port(m, byte_port, BYTE_OF(*data, i));
 		else
 			in |= BYTE_AT(machine_read_port(m, byte_port), i);
+		machine_outputs(m, now);
 	}
 	if (!out)
 		*data = in;
@@ -271,8 +281,8 @@ void machine_pio(struct machine *m, uint16_t port, unsigned size, bool out, uint
 	if (port >= LAB_BASE && port < LAB_BASE + LAB_PORTS)
 		machine_lab_pio(m, port, size, out, data, now);
 	else
-		machine_byte_pio(m, port, size, out, data);
-	/* Again: the access may have moved an output. */
+		machine_byte_pio(m, port, size, out, data, now);
+	/* Again: what the lab device was asked for may be due now. */
 	machine_advance(m, now);
 }
 

@@ -108,6 +108,30 @@ static void the_timer_is_ioapic_pin_2_and_the_cascade_is_nobodys(void **state)
 	assert_int_equal(m.ioapic.lines, BIT(2));
 }
 
+/* PC16550D data sheet, "Interrupt Control Functions": THRE is reset by "Writing into the Transmitter Holding Register". */
+static void a_line_that_falls_and_rises_within_one_access_is_an_edge(void **state)
+{
+	struct apic_msg msg;
+	(void)state;
+	outb(UART_COM1 + UART_MCR, BIT(3)); /* OUT2 */
+	outb(UART_COM1 + UART_IER, BIT(1)); /* transmitter empty */
+	assert_int_equal(pic_inta(&m.pic).vector, 0x20 + UART_IRQ);
+	outb(PIC_MASTER_CMD, OCW2_EOI);
+	assert_false(pic_intr(&m.pic));
+	outb(UART_COM1 + UART_THR, 'x');
+	assert_true(pic_intr(&m.pic));
+	assert_int_equal(pic_inta(&m.pic).vector, 0x20 + UART_IRQ);
+
+	/* IER raises it, and MCR, three bytes later, lowers it: no level is left, but the I/O APIC keeps edges. */
+	outb(UART_COM1 + UART_IER, 0);
+	ioapic_write(&m.ioapic, IOAPIC_REGSEL, IOAPIC_REG_RTE + 2 * UART_IRQ);
+	ioapic_write(&m.ioapic, IOAPIC_WINDOW, 0x31);
+	outx(UART_COM1 + UART_IER, 4, BIT(1));
+	assert_int_equal(m.lines, 0);
+	assert_true(ioapic_next_msg(&m.ioapic, &msg));
+	assert_int_equal(msg.vector, 0x31);
+}
+
 static void pins_above_15_have_no_pic_input(void **state)
 {
 	(void)state;
@@ -486,6 +510,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_isa_line_is_a_pic_input_and_an_ioapic_pin),
 		T(the_timer_is_ioapic_pin_2_and_the_cascade_is_nobodys),
+		T(a_line_that_falls_and_rises_within_one_access_is_an_edge),
 		T(pins_above_15_have_no_pic_input),
 		T(a_line_is_high_while_a_device_or_the_lab_drives_it),
 		T(a_pulse_is_a_new_edge),

@@ -142,7 +142,7 @@ setup-test:
 
 # A platform in the lab makes what it takes of the lab, as other set-up.
 LAB_FIRST := $(and $(filter run,$(MAKECMDGOALS)),$(filter nested-kvm kvm-amd-% kvm-intel,$(L0)),$(if $(filter skip,$(SETUP)),,lab-short))
-RUN_VARS := L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM QEMU OVMF_CODE OVMF_VARS BOCHS BOCHS_CPU OVMF
+RUN_VARS := L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE TESTDEV MEM QEMU OVMF_CODE OVMF_VARS BOCHS BOCHS_CPU OVMF
 export $(RUN_VARS)
 
 # A recipe that fails makes Make itself exit with 2, whatever the recipe's status was; people and CI rely on 1 and 3 too.

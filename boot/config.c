@@ -266,6 +266,13 @@ static int set_trace(struct parser *p, const struct setting *s)
 	return 0;
 }
 
+static int set_testdev(struct parser *p, const struct setting *s)
+{
+	(void)s;
+	p->c->testdev = true;
+	return 0;
+}
+
 static int set_poweroff(struct parser *p, const struct setting *s)
 {
 	(void)s;
@@ -280,7 +287,7 @@ static int apply_word(struct parser *p)
 		{ "only", set_only },     { "guest", set_guest },     { "cmdline", set_cmdline }, { "module", set_module },
 		{ "seed", set_seed },     { "mem", set_mem },         { "timeout", set_timeout }, { "first", set_first },
 	};
-	static const struct keyword flags[] = { { "trace", set_trace }, { "poweroff", set_poweroff } };
+	static const struct keyword flags[] = { { "trace", set_trace }, { "testdev", set_testdev }, { "poweroff", set_poweroff } };
 	struct setting s = { .name = p->word };
 	const struct keyword *table = flags;
 	size_t n = ARRAY_SIZE(flags);

@@ -32,6 +32,7 @@ struct config {
 	enum irqchip_mode irqchip;
 	enum config_vid vid;
 	bool trace;
+	bool testdev;
 	bool poweroff;
 	char l0[CONFIG_NAME_SIZE];           /* "" if not given */
 	char only[CONFIG_GLOB_SIZE];         /* "" for all */

@@ -112,6 +112,7 @@ void suite_run(struct suite *s, struct vmm_config *vcpu)
 	vcpu->unix_seconds = in->unix_seconds;
 	vcpu->ram = in->ram;
 	vcpu->ram_size = in->ram_size;
+	vcpu->testdev = in->config->testdev;
 	vcpu->trace = in->trace;
 	vmm_init(&s->vmm, vcpu);
 	s->left = false;

@@ -245,6 +245,26 @@ SCENARIO(nmi_wakes_if1, .name = "nmi.wakes-hlt-if1")
 	EXPECT_EQ(arrivals.count, 1);
 }
 
+/* PIIX3 data sheet, "Real-Time Clock Address Register", bit 7: "NMI Enable". Set, it holds back what the NMI sources of the
+ * board drive; these are latches, so the NMI comes behind the OUT that clears it, and comes once. */
+#define RTC_INDEX 0x70
+#define RTC_NMI_OFF BIT(7)
+#define RTC_REG_D 0x0d
+
+SCENARIO(nmi_masked, .name = "nmi.masked-by-port-70")
+{
+	on_vector(VEC_NMI, empty_handler);
+	outb(RTC_INDEX, RTC_NMI_OFF | RTC_REG_D);
+	lab_nmi();
+	lab_nmi();
+	settle();
+	EXPECT_EQ(arrivals.count, 0);
+	seq_nmi_if0(RTC_INDEX, RTC_REG_D);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_if0_next);
+	settle();
+	EXPECT_EQ(arrivals.count, 1);
+}
+
 /* A blocked NMI wakes nobody: HLT in the NMI's handler, an NMI latched; the line 3 ms later wakes it. The IRET of the
  * line's handler unblocks, so the NMI follows at the very same boundary. */
 SEQUENCE(seq_nmi_sti_hlt,

@@ -23,6 +23,9 @@
 #define PIT_CH0_MODE0 0x30 /* low then high byte */
 #define PIT_CH0_MODE2 0x34
 
+#define RTC_INDEX 0x70
+#define RTC_REG_D 0x0d
+
 #define IOAPIC_PINS 24
 #define IOAPIC_FIRST_LAB_PIN 16
 #define IOAPIC_REG_RTE(pin) ((uint8_t)(0x10 + 2 * (pin)))
@@ -243,6 +246,7 @@ void pc_quiet(void)
 	outb(PIC1_DATA, ALL_MASKED);
 	outb(PIC2_DATA, ALL_MASKED);
 	pit_stop();
+	outb(RTC_INDEX, RTC_REG_D); /* NMIs pass */
 	serial_quiet();
 	ioapic_mask_dirty();
 }

@@ -20,6 +20,7 @@ enum status {
 enum run_end {
 	RUN_END_EXIT,      /* wrote its status to the exit port */
 	RUN_END_SHUTDOWN,  /* triple fault */
+	RUN_END_RESET,     /* reset the machine by one of its ports */
 	RUN_END_LIVELOCK,  /* window exits without progress */
 	RUN_END_HUNG,      /* halted with nothing left that could wake it */
 	RUN_END_DEADLINE,  /* a scenario or the whole run took too long */

@@ -379,10 +379,12 @@ uint8_t rtc_read(struct rtc *r, uint16_t port)
 
 void rtc_write(struct rtc *r, uint16_t port, uint8_t val)
 {
-	if (port == RTC_INDEX)
+	if (port == RTC_INDEX) {
 		r->index = val & INDEX_MASK;
-	else if (port == RTC_DATA)
+		r->nmi_off = val & RTC_NMI_OFF;
+	} else if (port == RTC_DATA) {
 		write_data(r, val);
+	}
 }
 
 void rtc_reset(struct rtc *r, uint64_t now, uint64_t unix_seconds)

@@ -8,6 +8,7 @@
 
 #define RTC_INDEX 0x70
 #define RTC_DATA 0x71
+#define RTC_NMI_OFF BIT(7) /* of RTC_INDEX: a PC's NMI gate */
 #define RTC_IRQ 8
 
 enum rtc_reg {
@@ -49,6 +50,7 @@ enum rtc_reg {
 
 struct rtc {
 	uint8_t index;
+	bool nmi_off;          /* RTC_NMI_OFF as last written: whose NMI that is is the machine's to know */
 	uint8_t ram[128];
 	bool raw;              /* the time registers in `ram` are the guest's own, not counted on since */
 	uint8_t weekday_shift; /* the guest's day of the week, less the calendar's */

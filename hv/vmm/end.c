@@ -140,6 +140,14 @@ void end_shutdown(struct vmm *v)
 	end_run(v, RUN_END_SHUTDOWN, text);
 }
 
+void end_reset(struct vmm *v, uint16_t port)
+{
+	char text[VMM_MESSAGE_SIZE];
+
+	fmt(text, sizeof(text), "reset by port %#x", port);
+	end_with_state(v, RUN_END_RESET, text);
+}
+
 void end_exit(struct vmm *v, uint8_t status)
 {
 	char text[VMM_MESSAGE_SIZE];

@@ -12,6 +12,7 @@ void end_with_state(struct vmm *v, enum run_end why, const char *text);
 void end_exit(struct vmm *v, uint8_t status);
 /* A condition of our own does not hold, of either half. */
 void end_check(struct vmm *v, const struct check *c);
+void end_reset(struct vmm *v, uint16_t port);
 /* As the vCPU's last return says: VCPU_EXIT_INTERNAL_ERROR, _LIVELOCK, _FAIL_ENTRY and _SHUTDOWN. */
 void end_crash(struct vmm *v);
 void end_livelock(struct vmm *v);

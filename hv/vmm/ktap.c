@@ -161,6 +161,8 @@ static const char *verdict(const struct vmm_end *end)
 		return "hung";
 	case RUN_END_EXIT:
 		return "ERROR"; /* the test itself left in the middle */
+	case RUN_END_RESET:
+		return "reset";
 	case RUN_END_FAIL_ENTRY:
 		return end->if0 ? "if0" : "crash";
 	case RUN_END_SHUTDOWN:

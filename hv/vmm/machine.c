@@ -12,6 +12,7 @@
 #define BYTE_AT(byte, i) ((uint32_t)(byte) << ((i) * 8))
 #define MMIO_WIDTH sizeof(uint32_t)
 #define ISA_LINES 16
+#define PCI_ADDRESS 0xcf8
 
 static const char bochs_word[] = "Shutdown";
 
@@ -20,7 +21,7 @@ void machine_init(struct machine *m, uint64_t now, uint64_t unix_seconds, struct
 	memset(m, 0, sizeof(*m));
 	m->trace = trace;
 	m->pit_edge = TIME_NEVER;
-	m->port92 = PORT92_A20;
+	rst_init(&m->rst);
 	pic_reset(&m->pic);
 	pit_reset(&m->pit, now);
 	ioapic_reset(&m->ioapic);
@@ -50,7 +51,7 @@ static void machine_wire(struct machine *m, unsigned line, bool high)
 /* A line is high while anything drives it. Lines that change do so in ascending order. */
 static void machine_drive(struct machine *m, uint32_t lab_lines)
 {
-	uint32_t want = m->device_lines | lab_lines;
+	uint32_t want = m->device_lines | m->testdev.lines | lab_lines;
 	uint32_t changed = want ^ m->lines;
 
 	m->lines = want;
@@ -70,6 +71,31 @@ static void machine_device_line(struct machine *m, unsigned line, bool high)
 	machine_drive(m, m->lab.lines);
 }
 
+/* PIIX3 data sheet, "Real-Time Clock Address Register": bit 7 disables NMI "generation by the various NMI sources". The sources
+ * of a PC are latches, and the bit gates what they drive together: one NMI is kept, however many came. */
+static void machine_nmi(struct machine *m)
+{
+	if (m->rtc.nmi_off)
+		m->nmi_held = true;
+	else
+		m->events.nmis++;
+}
+
+static void machine_rtc_write(struct machine *m, uint16_t port, uint8_t val)
+{
+	rtc_write(&m->rtc, port, val);
+	if (m->nmi_held && !m->rtc.nmi_off) {
+		m->nmi_held = false;
+		machine_nmi(m);
+	}
+}
+
+static void machine_unmap(struct machine *m, uint64_t gpa)
+{
+	m->events.unmap = true;
+	m->events.unmap_gpa = gpa & ~PAGE_MASK;
+}
+
 static void machine_lab(struct machine *m, const struct lab_effect *e)
 {
 	machine_drive(m, m->lab.lines & ~e->fall);
@@ -78,11 +104,10 @@ static void machine_lab(struct machine *m, const struct lab_effect *e)
 	case LAB_REQ_NONE:
 		break;
 	case LAB_REQ_NMI:
-		m->events.nmis++;
+		machine_nmi(m);
 		break;
 	case LAB_REQ_UNMAP:
-		m->events.unmap = true;
-		m->events.unmap_gpa = e->arg * PAGE_SIZE;
+		machine_unmap(m, e->arg * PAGE_SIZE);
 		break;
 	case LAB_REQ_COUNTER:
 		m->events.counter = true;
@@ -147,7 +172,7 @@ struct pic_ack machine_inta(struct machine *m, uint64_t now)
 
 bool machine_nmi_possible(const struct machine *m)
 {
-	if (m->events.nmis || lab_nmi_waits(&m->lab))
+	if (m->events.nmis || (lab_nmi_waits(&m->lab) && !m->rtc.nmi_off))
 		return true;
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
 		uint64_t rte = m->ioapic.rte[pin];
@@ -181,10 +206,12 @@ static uint8_t machine_read_port(struct machine *m, uint16_t port)
 		return rtc_read(&m->rtc, port);
 	case UART_COM1 ... UART_COM1 + UART_PORTS - 1:
 		return uart_read(&m->uart, port - UART_COM1);
+	case KBC_COMMAND:
 	case PORT92:
-		return m->port92;
+	case RESET_CONTROL:
+		return rst_read(&m->rst, port);
 	default:
-		return ALL_ONES;
+		return testdev_has_port(&m->testdev, port) ? testdev_read(&m->testdev, port) : ALL_ONES;
 	}
 }
 
@@ -192,6 +219,20 @@ static void machine_exit(struct machine *m, uint8_t status)
 {
 	m->events.exited = true;
 	m->events.exit_status = status;
+}
+
+static void machine_rst_write(struct machine *m, uint16_t port, uint8_t val)
+{
+	if (!rst_write(&m->rst, port, val))
+		return;
+	m->events.reset = true;
+	m->events.reset_port = port;
+}
+
+static void machine_testdev_write(struct machine *m, uint16_t port, uint8_t val)
+{
+	testdev_write(&m->testdev, port, val);
+	machine_drive(m, m->lab.lines);
 }
 
 /* The whole word in a row ends the guest; its status is success. */
@@ -227,13 +268,16 @@ static void machine_write_port(struct machine *m, uint16_t port, uint8_t val)
 		break;
 	case RTC_INDEX:
 	case RTC_DATA:
-		rtc_write(&m->rtc, port, val);
+		machine_rtc_write(m, port, val);
 		break;
 	case UART_COM1 ... UART_COM1 + UART_PORTS - 1:
 		uart_write(&m->uart, port - UART_COM1, val);
 		break;
+	case KBC_COMMAND:
+	case KBC_DATA:
 	case PORT92:
-		m->port92 = (uint8_t)(val & PORT92_A20);
+	case RESET_CONTROL:
+		machine_rst_write(m, port, val);
 		break;
 	case EXIT_PORT:
 		machine_exit(m, val);
@@ -242,6 +286,8 @@ static void machine_write_port(struct machine *m, uint16_t port, uint8_t val)
 		machine_bochs_exit(m, val);
 		break;
 	default:
+		if (testdev_has_port(&m->testdev, port))
+			machine_testdev_write(m, port, val);
 		break;
 	}
 }
@@ -275,13 +321,28 @@ static void machine_byte_pio(struct machine *m, uint16_t port, unsigned size, bo
 		*data = in;
 }
 
+/* PCI's address register is a register of 32 bits: what is written to it as one is nothing to the port within it. */
+static bool is_pci_address(uint16_t port, unsigned size)
+{
+	return port == PCI_ADDRESS && size == sizeof(uint32_t);
+}
+
+static bool is_testdev_flush(const struct machine *m, uint16_t port, unsigned size, bool out)
+{
+	return m->testdev.on && out && port == TESTDEV_FLUSH && size == sizeof(uint32_t);
+}
+
 void machine_pio(struct machine *m, uint16_t port, unsigned size, bool out, uint32_t *data, uint64_t now)
 {
 	machine_advance(m, now);
 	if (port >= LAB_BASE && port < LAB_BASE + LAB_PORTS)
 		machine_lab_pio(m, port, size, out, data, now);
-	else
+	else if (is_testdev_flush(m, port, size, out))
+		machine_unmap(m, *data);
+	else if (!is_pci_address(port, size))
 		machine_byte_pio(m, port, size, out, data, now);
+	else if (!out)
+		*data = UINT32_MAX;
 	/* Again: what the lab device was asked for may be due now. */
 	machine_advance(m, now);
 }
@@ -304,10 +365,15 @@ static void machine_ioapic(struct machine *m, uint32_t offset, uint8_t *data, ui
 
 void machine_mmio(struct machine *m, uint64_t gpa, uint8_t *data, uint32_t len, bool write, uint64_t now)
 {
+	uint8_t *mem;
+
 	machine_advance(m, now);
 	if (!write)
 		memset(data, ALL_ONES, len);
-	if (gpa >= IOAPIC_DEFAULT_PHYS && gpa - IOAPIC_DEFAULT_PHYS < IOAPIC_SIZE)
+	mem = testdev_mem(&m->testdev, gpa, len);
+	if (mem)
+		memcpy(write ? mem : data, write ? data : mem, len);
+	else if (gpa >= IOAPIC_DEFAULT_PHYS && gpa - IOAPIC_DEFAULT_PHYS < IOAPIC_SIZE)
 		machine_ioapic(m, (uint32_t)(gpa - IOAPIC_DEFAULT_PHYS), data, len, write);
 	machine_advance(m, now);
 }

@@ -7,7 +7,9 @@
 #include "dev/lab.h"
 #include "dev/pic.h"
 #include "dev/pit.h"
+#include "dev/rst.h"
 #include "dev/rtc.h"
+#include "dev/testdev.h"
 #include "dev/uart.h"
 #include "trace.h"
 
@@ -15,15 +17,13 @@
 /* As in the default configurations of the MultiProcessor Specification; all other ISA lines keep their number. */
 #define IOAPIC_PIN_PIT 2
 
-/* System control port A: bit 1 gates A20, which is always open here. */
-#define PORT92 0x92
-#define PORT92_A20 BIT(1)
-
 /* What an access asks of the machine's owner. The owner clears what it has done. */
 struct machine_events {
 	uint32_t nmis;
 	bool exited;
 	uint8_t exit_status;
+	bool reset;
+	uint16_t reset_port;    /* the one that asked for it */
 	bool unmap;
 	uint64_t unmap_gpa;
 	bool counter;           /* lab_counter wanted: the answer goes to lab.counter */
@@ -39,10 +39,12 @@ struct machine {
 	struct uart uart;
 	struct rtc rtc;
 	struct lab lab;
+	struct rst rst;
+	struct testdev testdev; /* the owner switches it on */
 	uint32_t device_lines;  /* levels driven by PIT, UART and RTC */
-	uint32_t lines;         /* the wires: device_lines ORed with the lab's */
+	uint32_t lines;         /* the wires: device_lines ORed with the lab's and the test device's */
+	bool nmi_held;          /* one came while RTC_NMI_OFF was set */
 	uint64_t pit_edge;      /* time of the advance that saw counter 0 rise */
-	uint8_t port92;
 	uint8_t bochs_matched;  /* bytes of "Shutdown" seen so far */
 	struct machine_events events;
 	struct trace *trace;

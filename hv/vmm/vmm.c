@@ -26,6 +26,7 @@ void vmm_init(struct vmm *v, const struct vmm_config *cfg)
 	v->scenario_deadline = TIME_NEVER;
 	v->now = copy.api->now(copy.h);
 	machine_init(&v->machine, v->now, copy.unix_seconds, copy.trace);
+	v->machine.testdev.on = copy.testdev;
 	lapic_reset(&v->lapic, 0, true);
 }
 
@@ -336,6 +337,8 @@ static void take_events(struct vmm *v)
 		begin_scenario(v, e->scenario_gpa);
 	if (e->exited)
 		end_exit(v, e->exit_status);
+	else if (e->reset)
+		end_reset(v, e->reset_port);
 	/* NMIs stay until the next run is prepared. */
 	*e = (struct machine_events){ .nmis = e->nmis };
 }

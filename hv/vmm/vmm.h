@@ -23,6 +23,7 @@ struct vmm_config {
 	uint64_t unix_seconds; /* time of day now */
 	uint8_t *ram;          /* guest memory from address 0 */
 	uint64_t ram_size;
+	bool testdev;          /* QEMU's pc-testdev is there, too */
 	struct trace *trace;   /* NULL: off */
 };
 

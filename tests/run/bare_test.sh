@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.." || exit 2
 dir=${O:-build}/run/bare-test
 failed=0
 # The test's own: what was meant for the suite must not reach these runs.
-unset RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM NAME
+unset RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE TESTDEV MEM NAME
 mkdir -p "$dir" || exit 2
 dir=$(realpath "$dir") || exit 2
 rm -rf "${dir:?}"/*

@@ -3,7 +3,7 @@
 # Runs the guest and the user half on the vCPU of Linux KVM, without Intack's kernel half, and prints the report as run.sh
 # does. L0: kvm-amd-6.1, kvm-amd-6.12 or kvm-amd-current, kvm_amd in the reference lab (`make lab`), where $O/run/NAME is
 # /mnt; kvm-intel, kvm_intel of Linux 6.1 in the lab's Bochs; or kvm-host, this machine's own /dev/kvm.
-# Takes from the environment: L0 IRQCHIP ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM NAME as run.sh does; MODULES, on
+# Takes from the environment: L0 IRQCHIP ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE TESTDEV MEM NAME as run.sh does; MODULES, on
 # kvm-amd-6.1 and kvm-intel: KVM's modules of the lab in place of the kernel's own, prefix, rearm or today; with them, on
 # kvm-intel, VID. KVM's rule is its own: RULE can only say which one it is.
 # Exit status: 0 as expected, 1 failures, 2 the test bench itself, 3 deadline.
@@ -98,6 +98,7 @@ esac
 words=("l0=$L0" "rule=$RULE" "irqchip=$IRQCHIP" "mem=$MEM"
 	"timeout=$((seconds > 3 * setup ? seconds - setup : (seconds + 1) / 2))")
 ! traced || words+=(trace)
+[ "$TESTDEV" = off ] || words+=(testdev)
 [ -z "$SEED" ] || words+=("seed=$SEED")
 [ -z "$ONLY" ] || words+=("only=$ONLY")
 [ -z "$CMDLINE" ] || words+=("cmdline=$CMDLINE")

@@ -28,10 +28,12 @@ number() { # VARIABLE MIN MAX
 # The words that mean the same to every platform, with their defaults.
 common_words() {
 	IRQCHIP=${IRQCHIP:-split} VID=${VID:-} TIMEOUT=${TIMEOUT:-300} MEM=${MEM:-64} TRACE=${TRACE:-off}
+	TESTDEV=${TESTDEV:-off}
 	ONLY=${ONLY:-} GUEST=${GUEST:-} CMDLINE=${CMDLINE:-} MODULE=${MODULE:-} SEED=${SEED:-}
 	one_of IRQCHIP split user
 	[ -z "$VID" ] || one_of VID on off
 	one_of TRACE on off 1 0
+	one_of TESTDEV on off
 	number TIMEOUT 1 86400
 	number MEM 4 3072
 	[[ -z $SEED || $SEED =~ ^(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19})$ ]] || bench "SEED=$SEED: must be a number"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Boots Intack once on the platform L0 and prints what it reports, ending with `# Totals: ...`.
-# Takes its words from the environment: L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM, and
+# Takes its words from the environment: L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE TESTDEV MEM, and
 # what the platform takes: QEMU OVMF_CODE OVMF_VARS, or BOCHS BOCHS_CPU OVMF, or LAB LAB_KERNEL KERNEL_IRQCHIP MODULES. NAME
 # names the folder of this run under $O/run. Several modules are parted by ';'.
 # The platforms kvm-* and bare-* run the guest without Intack: kvm.sh and bare.sh do that.
@@ -43,6 +43,7 @@ image=$dir/disk.img mem=$MEM seconds=$TIMEOUT
 words="poweroff l0=$L0 rule=$RULE irqchip=$IRQCHIP mem=$MEM timeout=$((TIMEOUT > 30 ? TIMEOUT - 15 : (TIMEOUT + 1) / 2))"
 [ -z "$VID" ] || words+=" vid=$VID"
 [[ $TRACE != on && $TRACE != 1 ]] || words+=" trace"
+[ "$TESTDEV" = off ] || words+=" testdev"
 [ -z "$SEED" ] || words+=" seed=$SEED"
 quoted ONLY
 [ -z "$ONLY" ] || words+=" only=$quoted"

@@ -10,7 +10,7 @@ MAKE=${MAKE:-make}
 dir=$O/run/runner-test
 failed=0
 # The test's own: what was meant for the suite must not reach these runs.
-unset L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE MEM NAME LAB_KERNEL KERNEL_IRQCHIP MODULES OUT
+unset L0 RULE IRQCHIP VID ONLY GUEST CMDLINE MODULE SEED TIMEOUT TRACE TESTDEV MEM NAME LAB_KERNEL KERNEL_IRQCHIP MODULES OUT
 unset KVM_OPTIONS KVM_VENDOR_OPTIONS LAB_QEMU
 mkdir -p "$dir" || exit 2
 rm -rf "${dir:?}"/*
@@ -72,6 +72,7 @@ expect bad-irqchip 2 "$error IRQCHIP=kernel: must be one of: split user" IRQCHIP
 expect bad-vid 2 "$error VID=yes: must be one of: on off" VID=yes
 expect bad-platform 2 "$error L0=nope: must be one of: *" L0=nope
 expect bad-trace 2 "$error TRACE=yes: must be one of: *" TRACE=yes
+expect bad-testdev 2 "$error TESTDEV=yes: must be one of: on off" TESTDEV=yes
 expect bad-mem 2 "$error MEM=3: must be a number from 4 to 3072" MEM=3
 expect bad-timeout 2 "$error TIMEOUT=1h: must be a number from 1 to 86400" TIMEOUT=1h
 expect bad-seed 2 "$error SEED=x: must be a number" SEED=x
@@ -157,6 +158,7 @@ expect foreign 0 'foreign: done' GUEST="$O/foreign.elf" MEM=8 CMDLINE='a "b"  c=
 also foreign "foreign: cmdline 'a \"b\"  c=d'" 'foreign: memory 0x00000000 length 0x0009fc00 available' \
 	'foreign: memory 0x0009fc00 length 0x00060400 reserved' 'foreign: memory 0x00100000 length 0x00700000 available' \
 	"foreign: module 'its args': first module" "foreign: module '': second module" '# intack: guest exit status 0'
+expect testdev 0 '# intack: guest exit status 0' GUEST="$hostile/testdev.elf" TESTDEV=on
 
 # --- the suite ------------------------------------------------------------------------------------------------------------------
 expect one-scenario 0 '# Totals: pass:1 fail:0 xfail:0 skip:0 error:0' ONLY=windows.raise-if1 SEED=7 TRACE=on

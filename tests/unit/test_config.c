@@ -59,7 +59,7 @@ static void defaults(void **state)
 	assert_int_equal(f.c.mem, 64);
 	assert_int_equal(f.c.timeout, 300);
 	assert_int_equal(f.c.vid, CONFIG_VID_NOT_GIVEN);
-	assert_false(f.c.trace || f.c.poweroff);
+	assert_false(f.c.trace || f.c.testdev || f.c.poweroff);
 	assert_true(!f.c.l0[0] && !f.c.only[0] && !f.c.guest[0] && !f.c.cmdline[0]);
 	assert_true(!f.c.modules && !f.c.seed && !f.c.first);
 }
@@ -72,11 +72,11 @@ static void every_word_has_its_effect(void **state)
 	start(&f);
 	accept(&f, CONFIG_FILE,
 	       "rule=stash irqchip=user vid=on l0=bochs-vmx only=storm* guest=\\intack\\memtest.elf cmdline=x "
-	       "module=/boot/initrd seed=0xFFFFffffFFFFffff mem=3072 timeout=86400 trace poweroff first=4294967295");
+	       "module=/boot/initrd seed=0xFFFFffffFFFFffff mem=3072 timeout=86400 trace testdev poweroff first=4294967295");
 	assert_int_equal(f.c.rule, IRQ_RULE_STASH);
 	assert_int_equal(f.c.irqchip, IRQCHIP_USER);
 	assert_int_equal(f.c.vid, CONFIG_VID_ON);
-	assert_true(f.c.trace && f.c.poweroff);
+	assert_true(f.c.trace && f.c.testdev && f.c.poweroff);
 	assert_string_equal(f.c.l0, "bochs-vmx");
 	assert_string_equal(f.c.only, "storm*");
 	assert_string_equal(f.c.guest, "\\intack\\memtest.elf");

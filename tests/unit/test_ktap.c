@@ -106,6 +106,7 @@ static void an_end_gives_its_verdict(void **state)
 	assert_string_equal(verdict(RUN_END_LIVELOCK, "starved"), "not ok 12 rule.storm # livelock: it happened");
 	assert_string_equal(verdict(RUN_END_SHUTDOWN, ""), "not ok 12 rule.storm # crash: it happened");
 	assert_string_equal(verdict(RUN_END_CRASH, ""), "not ok 12 rule.storm # crash: it happened");
+	assert_string_equal(verdict(RUN_END_RESET, ""), "not ok 12 rule.storm # reset: it happened");
 	assert_string_equal(verdict(RUN_END_FAIL_ENTRY, ""), "not ok 12 rule.storm # crash: it happened");
 }
 

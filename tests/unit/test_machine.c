@@ -285,7 +285,7 @@ static void a_count_read_is_the_count_now(void **state)
 
 static void unclaimed_ports_read_all_ones_and_drop_writes(void **state)
 {
-	static const uint16_t ports[] = { 0x00, 0x22, 0x64, 0x80, 0x2f8, 0xcf8, 0xcfc, 0x5ff, 0x640, 0xffff };
+	static const uint16_t ports[] = { 0x00, 0x22, 0x80, 0x2f8, 0xcfc, TESTDEV_LATCH, TESTDEV_LINES, 0x5ff, 0x640, 0xffff };
 	struct machine before = m;
 	(void)state;
 
@@ -339,7 +339,7 @@ static void a20_is_open_and_reads_back(void **state)
 {
 	(void)state;
 	assert_int_equal(inx(PORT92, 1), PORT92_A20);
-	outb(PORT92, 0xff);
+	outb(PORT92, 0xfe);
 	assert_int_equal(inx(PORT92, 1), PORT92_A20);
 	outb(PORT92, 0);
 	assert_int_equal(inx(PORT92, 1), 0);

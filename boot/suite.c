@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "status.h"
+#include "vmm/bios.h"
 
 void suite_init(struct suite *s, const struct suite_input *in, struct report *report, uint64_t now)
 {
@@ -40,6 +41,7 @@ int suite_load(struct suite *s, struct mb_entry *entry)
 	}
 	for (uint32_t i = 0; i < in->modules; i++)
 		modules[i] = (struct mb_module){ in->module[i].data, in->module[i].size, in->module[i].args };
+	bios_memory(in->ram); /* before the image, which may want to be there */
 	err = multiboot_load(&req, entry, error, sizeof(error));
 	if (err)
 		report_error(s->report, "guest=%s: %s", in->guest_built_in ? "(built in)" : in->config->guest, error);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "vmm/bios.h"
 #include "x86.h"
 
 #define ALL_ONES 0xffu
@@ -28,6 +29,7 @@ void machine_init(struct machine *m, uint64_t now, uint64_t unix_seconds, struct
 	uart_reset(&m->uart);
 	rtc_reset(&m->rtc, now, unix_seconds);
 	lab_reset(&m->lab);
+	bios_devices(&m->pic, &m->pit);
 	machine_advance(m, now);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "status.h"
+#include "vmm/bios.h"
 #include "vmm/fmt.h"
 #include "x86.h"
 
@@ -36,7 +37,7 @@
 #define INFO_ALIGN 16
 
 #define KIB 1024u
-#define LOW_END 0x9fc00u    /* the PC's 639 KiB; the last one belongs to the BIOS */
+#define LOW_END BIOS_LOW_END
 #define HIGH_START 0x100000u
 #define INFO_START 0x1000u  /* above the real-mode vectors */
 #define MODULE_ALIGN PAGE_SIZE

@@ -250,6 +250,9 @@ static inline void start_until(struct fake *f, enum irqchip_mode mode, uint64_t 
 	f->dump.rip = 0x1000;
 	f->dump.stash = -1;
 	vmm_init(&f->vmm, &cfg);
+	/* The firmware's tick would be the end of many a wait: mode 0 without a count, whose output is low. */
+	pit_write(&f->vmm.machine.pit, PIT_CMD, (uint8_t)PIT_CW_RW(PIT_RW_WORD));
+	machine_advance(&f->vmm.machine, f->now);
 	/* That there are no routes yet is told once; most logs need not repeat it. */
 	f->vmm.machine.ioapic.routes_changed = false;
 }

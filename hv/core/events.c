@@ -110,11 +110,24 @@ static bool is_allowed(const struct vcpu *v, const struct event *e)
 	return vcpu_event_allowed(e, true) || (vcpu_event_allowed(e, false) && !(v->ops->get(v, HVM_CR0) & CR0_PE));
 }
 
+/* SDM v3, "Instruction-Breakpoint Exception Condition": "For any fault-class exception except a debug exception generated in
+ * response to an instruction breakpoint, the value pushed for RF is 1", so that the breakpoint does not hit again when the
+ * handler has mended the fault. For traps, aborts and interrupts it is the RF of the moment. */
+static void set_rf(struct vcpu *v, uint8_t vector)
+{
+	static const uint32_t faults = BIT(VEC_DE) | BIT(VEC_BR) | BIT(VEC_UD) | BIT(VEC_NM) | BIT(VEC_TS) | BIT(VEC_NP) |
+				       BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF) | BIT(VEC_MF) | BIT(VEC_AC) | BIT(VEC_XM);
+
+	if (faults & BIT(vector))
+		v->ops->set(v, HVM_RFLAGS, v->ops->get(v, HVM_RFLAGS) | RFLAGS_RF);
+}
+
 static void hand(struct vcpu *v, enum event_type type, uint8_t vector, bool again)
 {
 	struct event e = { .type = type, .vector = vector };
 
 	if (type == EVENT_EXCEPTION) {
+		set_rf(v, vector);
 		e.has_error = v->ev.exc.has_error;
 		e.error = v->ev.exc.error;
 	}
@@ -166,8 +179,6 @@ static void inject_exception(struct vcpu *v)
 
 	if (!ev->exc.pending || ev->handed != EVENT_NONE)
 		return;
-	/* Faults of the instruction itself push RF=1, so that a code breakpoint on it does not fire twice; #DB as a trap
-	 * does not. */
 	if (ev->exc.vector == VEC_DB)
 		v->ops->set(v, HVM_DR6, v->ops->get(v, HVM_DR6) | ev->exc.dr6);
 	CHECK(v, !ev->exc.injected);

@@ -115,7 +115,7 @@ struct fake_arrival {
 	bool virtual_;            /* by virtual-interrupt delivery */
 	uint32_t error;
 	uint64_t rip;             /* where the handler returns to */
-	bool if_, shadow;         /* as they were when the event arrived */
+	bool if_, rf, shadow;     /* as they were when the event arrived */
 	uint64_t clock;
 };
 

@@ -76,6 +76,7 @@ bool fake_deliver(struct fake_cpu *f, const struct event *e, uint64_t ret, bool 
 		.injected = injected,
 		.rip = ret,
 		.if_ = f->rflags & RFLAGS_IF,
+		.rf = f->rflags & RFLAGS_RF,
 		.shadow = f->shadow != SHADOW_NONE,
 	};
 
@@ -89,7 +90,7 @@ bool fake_deliver(struct fake_cpu *f, const struct event *e, uint64_t ret, bool 
 	fake_log(f, &a);
 	f->frames[f->depth++] = (struct fake_frame){ .rip = ret, .rflags = f->rflags };
 	f->rsp -= FRAME_SIZE;
-	f->rflags &= ~(RFLAGS_TF | (f->gates[e->vector].trap ? 0 : RFLAGS_IF));
+	f->rflags &= ~(RFLAGS_TF | RFLAGS_RF | (f->gates[e->vector].trap ? 0 : RFLAGS_IF));
 	f->shadow = SHADOW_NONE;
 	f->nmi_blocked |= e->type == EVENT_NMI;
 	f->rip = fake_label(f, f->gates[e->vector].label);
@@ -475,8 +476,10 @@ bool fake_step(struct fake_cpu *f, struct hvm_exit *out)
 		f->shadow = before; /* the instruction has not run */
 		return true;
 	}
-	if (r == NEXT || r == EXIT_BEHIND)
+	if (r == NEXT || r == EXIT_BEHIND) {
 		f->rip += f->len[f->rip - FAKE_CODE];
+		f->rflags &= ~RFLAGS_RF;
+	}
 	if (r == EXIT_BEHIND) {
 		f->pending_db = tf;
 		return true;

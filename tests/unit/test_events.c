@@ -385,6 +385,24 @@ static void db_of_an_emulated_instruction_sets_dr6(void **state)
 	rig_end(r);
 }
 
+/* SDM v3, "Instruction-Breakpoint Exception Condition": RF=1 for faults, for all else as it is. */
+static void faults_push_rf_and_traps_do_not(void **state)
+{
+	(void)state;
+	FOR_SEEDS(seed) {
+		struct rig *r = rig_split(seed);
+
+		r->v.regs.gpr[RCX] = EXIT; /* no MSR */
+		LOAD(r, LABEL(0), RDMSR, LABEL(1), VMCALL, POPF(RFLAGS_TF), CPUID, LABEL(2), POPF(0), LABEL(3), OUT(EXIT, 1));
+		run_to(r, EXIT);
+		assert_true(expect_arrival_at(r, EVENT_EXCEPTION, VEC_GP, 0)->rf);
+		assert_true(expect_arrival_at(r, EVENT_EXCEPTION, VEC_UD, 1)->rf);
+		assert_false(expect_arrival_at(r, EVENT_EXCEPTION, VEC_DB, 2)->rf);
+		assert_false(expect_arrival_at(r, EVENT_EXCEPTION, VEC_DB, 3)->rf);
+		rig_end(r);
+	}
+}
+
 /* ---- LAPIC priorities ---- */
 
 /* SDM v3, "Interrupt, Task, and Processor Priority": a handler is interrupted by a higher class only. */
@@ -530,6 +548,7 @@ int main(void)
 		cmocka_unit_test(mov_ss_delays_the_single_step_trap),
 		cmocka_unit_test(a_pending_exception_wakes),
 		cmocka_unit_test(db_of_an_emulated_instruction_sets_dr6),
+		cmocka_unit_test(faults_push_rf_and_traps_do_not),
 		cmocka_unit_test(only_a_higher_class_nests),
 		cmocka_unit_test(a_vector_that_waits_stays_in_irr),
 		cmocka_unit_test(cr8_is_the_tpr_and_exits_only_if_a_vector_waits),

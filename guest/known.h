@@ -28,3 +28,6 @@
 #define BOCHS_DEADLINE BARE("bare-bochs*", "Bochs' deadline stays in its register when the timer has ended")
 /* 48. */
 #define BOCHS_THRE BARE("bare-bochs*", "a write of THR does not lower the interrupt output: no edge follows")
+
+/* The CPU is QEMU's. */
+#define QEMU_CPU "tcg-svm,bare-qemu*,kvm-amd*,nested-kvm"

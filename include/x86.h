@@ -77,10 +77,14 @@
 #define AR_DATA 0x93
 #define AR_TSS_BUSY 0x8b
 
+#define DR6_B(n) BIT64(n)
+#define DR6_BD BIT64(13)
 #define DR6_BS BIT64(14)
+#define DR6_BREAKPOINTS MASK(3, 0)
 #define DR6_INIT 0xffff0ff0ull
 #define DR7_INIT 0x400ull
 #define DR7_ENABLE MASK(7, 0) /* L0 to G3 */
+#define DR7_GD BIT64(13)
 
 #define VEC_DE 0
 #define VEC_DB 1

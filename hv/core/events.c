@@ -64,6 +64,11 @@ void vcpu_queue_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32
 		v->ev.shutdown = true;
 		return;
 	}
+	/* Both are delivered, one behind the other: the delivery goes first, its trap behind it. */
+	if (v->ev.exc.injected && vector == VEC_DB && v->ev.exc.vector != VEC_DB) {
+		v->ev.exc.db_behind = true;
+		return;
+	}
 	if (busy && makes_double_fault(v->ev.exc.vector, vector)) {
 		vector = VEC_DF;
 		has_error = true;
@@ -296,6 +301,8 @@ bool vcpu_inject(struct vcpu *v)
 	inject_exception(v);
 	at_once = inject_nmi(v);
 	own = inject_interrupt(v);
+	if (v->ev.handed == EVENT_EXCEPTION && v->ev.exc.db_behind)
+		at_once = true;
 	/* Committed, but another event took the slot: it goes in at the very next boundary. */
 	if (v->ev.nmi.injected && v->ev.handed != EVENT_NMI)
 		at_once = true;
@@ -360,8 +367,12 @@ void vcpu_complete_injection(struct vcpu *v, const struct hvm_exit *x)
 	case EVENT_NONE:
 		break;
 	}
-	v->ev.handed = EVENT_NONE;
 	requeue(v, &x->vectoring);
+	if (v->ev.handed == EVENT_EXCEPTION && v->ev.exc.db_behind && !v->ev.exc.injected) {
+		v->ev.exc.db_behind = false;
+		vcpu_queue_exception(v, VEC_DB, false, 0);
+	}
+	v->ev.handed = EVENT_NONE;
 }
 
 bool vcpu_has_wake_event(const struct vcpu *v)

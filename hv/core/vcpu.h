@@ -32,6 +32,7 @@ struct events {
 		bool has_error;
 		uint32_t error;
 		uint64_t dr6; /* bits that a pending #DB sets when it is injected */
+		bool db_behind; /* a #DB that the delivery of this one has raised */
 	} exc;
 	struct {
 		uint8_t pending; /* 0..1 while NMIs are blocked, "latched once" */

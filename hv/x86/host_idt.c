@@ -151,6 +151,13 @@ static noreturn void panic_at(const struct host_frame *f)
 		   f->r8, f->r9, f->r10, f->r11, f->r12, f->r13, f->r14, f->r15);
 }
 
+/* We never debug ourselves. But on Bochs an instruction of the guest that is stepped and exits (SVM) leaves its trap to the host,
+ * and under TCG the guest's breakpoints are set for some instructions of ours (docs/findings.md). */
+static bool is_the_guests(const struct host_frame *f)
+{
+	return !(f->rflags & RFLAGS_TF) && (read_dr6() & (DR6_BS | DR6_BREAKPOINTS));
+}
+
 static void exception(struct host *h, struct host_frame *f)
 {
 	if (f->vector == VEC_NMI) {
@@ -158,10 +165,9 @@ static void exception(struct host *h, struct host_frame *f)
 		host_nmi_rearm(&h->nmi);
 		return;
 	}
-	/* We never step ourselves. But on Bochs an instruction of the guest that is stepped and exits (SVM) leaves its trap
-	 * to the host (docs/findings.md). */
-	if (f->vector == VEC_DB && !(f->rflags & RFLAGS_TF) && (read_dr6() & DR6_BS)) {
+	if (f->vector == VEC_DB && is_the_guests(f)) {
 		write_dr6(DR6_INIT);
+		f->rflags |= RFLAGS_RF;
 		return;
 	}
 	if (f->vector == VEC_GP &&

@@ -35,6 +35,9 @@
 #define TPR_CLASS(tpr) GET_FIELD(7, 4, tpr)
 #define TPR_SUBCLASS(tpr) GET_FIELD(3, 0, tpr)
 #define DELIVERY_FAULTS (BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) | BIT(VEC_PF))
+/* Exceptions whose delivery can raise the same one again, in front of any instruction: by a data breakpoint on the stack, by an
+ * unaligned one. The CPU would not come out of that, so they exit, and each delivery is an entry of ours. */
+#define HANDED_ON (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
 /* The guest gets at least this long between a pending deadline and the next exit for it. Less, and a timer shorter than
  * an entry would keep the guest from ever running. */
 #define MIN_RUN (20 * NSEC_PER_USEC)
@@ -97,12 +100,14 @@ static void init_control(struct svm *s, const void *iopm, const void *msrpm)
 	struct vmcb_control *c = &s->vmcb->control;
 
 	c->intercept_cr = INTERCEPT_CR_WRITE(4);
+	c->intercept_dr = s->caps.tcg ? INTERCEPT_DR_WRITE(5) | INTERCEPT_DR_WRITE(7) : 0;
 	c->intercept_1 = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_RSM |
 			 INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA | INTERCEPT_IOIO_PROT | INTERCEPT_MSR_PROT |
 			 INTERCEPT_TASK_SWITCH | INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN;
 	c->intercept_2 = INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |
-			 INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP | INTERCEPT_WBINVD | INTERCEPT_MONITOR |
-			 INTERCEPT_MWAIT | INTERCEPT_XSETBV;
+			 INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP | INTERCEPT_ICEBP | INTERCEPT_WBINVD |
+			 INTERCEPT_MONITOR | INTERCEPT_MWAIT | INTERCEPT_XSETBV;
+	c->intercept_exceptions = s->exceptions = HANDED_ON;
 	c->iopm_base_pa = (uintptr_t)iopm;
 	c->msrpm_base_pa = (uintptr_t)msrpm;
 	c->guest_asid = GUEST_ASID;
@@ -200,7 +205,9 @@ static void vmrun(struct vcpu *v, struct svm *s)
 	struct vmcb_control *c = &s->vmcb->control;
 
 	s->vmcb->save.rax = v->regs.gpr[RAX];
+	svm_set_breakpoints(s, true);
 	svm_vmrun(&v->regs, (uintptr_t)s->vmcb, c->int_state & INT_STATE_SHADOW);
+	svm_set_breakpoints(s, false);
 	v->regs.gpr[RAX] = s->vmcb->save.rax;
 	c->tlb_control = TLB_CONTROL_NOTHING;
 	c->eventinj = 0;
@@ -270,11 +277,11 @@ static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct 
 		vmrun(v, s);
 	}
 	svm_translate_exit(s, out);
+	svm_debug_exit(v, out);
 	if (looked)
 		out->kind = svm_intr_allowed(v) ? HVM_EXIT_WINDOW : HVM_EXIT_NONE;
 	svm_nmi_after_exit(s, out);
-	if (s->quirks.dies_of_shutdown)
-		s->vmcb->control.intercept_exceptions = BIT(VEC_DF);
+	s->vmcb->control.intercept_exceptions = s->exceptions;
 	if (out->kind == HVM_EXIT_WINDOW)
 		svm_open_window(s, false);
 	out->now = host_now(s->host);

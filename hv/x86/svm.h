@@ -27,10 +27,12 @@ struct svm {
 	struct nested nested;
 	struct svm_caps caps;
 	bool window;
+	uint32_t exceptions; /* that exit in any case */
 	struct {
 		bool misses_open_window;  /* VINTR is looked at only when IF becomes 1 */
 		bool deaf_while_if_clear; /* a guest entered with IF=0 is not interrupted until IF becomes 1 */
 		bool dies_of_shutdown;    /* a triple fault ends the emulator, intercepted or not */
+		bool leaves_dr6;          /* a #DB that exits has not written DR6 and DR7 */
 	} quirks;
 	/* NMI blocking in software: from the injection until the IRET has retired. */
 	struct {
@@ -59,6 +61,10 @@ void svm_vmrun(struct hvm_regs *regs, uint64_t vmcb_pa, uint64_t shadow);
 void svm_open_window(struct svm *s, bool open);
 /* svm_quirks.c: before the first entry. E_NOMEM. */
 int svm_find_quirks(struct svm *s, struct page_pool *pool);
+/* svm_debug.c: what is special about exits of the guest's debugging. */
+void svm_debug_exit(struct vcpu *v, struct hvm_exit *out);
+/* Around the entry: the breakpoints of the guest's DR7, where the CPU does not switch them. */
+void svm_set_breakpoints(const struct svm *s, bool set);
 /* svm_nmi.c */
 bool svm_nmi_allowed(const struct vcpu *v);
 void svm_nmi_window(struct vcpu *v, bool open);

@@ -66,7 +66,6 @@ static void translate_npf(const struct vmcb_control *c, struct hvm_exit *out)
 	out->npf.walk = c->exitinfo1 & NPF_WALK;
 }
 
-/* Exceptions are intercepted only during the single step that waits for an NMI. */
 static void translate_exception(struct vmcb *b, struct hvm_exit *out)
 {
 	static const uint32_t with_error = BIT(VEC_DF) | BIT(VEC_TS) | BIT(VEC_NP) | BIT(VEC_SS) | BIT(VEC_GP) |

@@ -64,7 +64,6 @@ static void end_step(struct svm *s, struct hvm_exit *out)
 	bool iret_ran = s->nmi.iret_seen && b->save.rip != s->nmi.iret_rip;
 
 	s->nmi.step = false;
-	b->control.intercept_exceptions = 0;
 	if (!s->nmi.guest_tf && !iret_ran)
 		b->save.rflags &= ~RFLAGS_TF;
 	if (trap && !s->nmi.guest_tf) {

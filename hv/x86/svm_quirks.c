@@ -6,6 +6,10 @@
 #include "x86/svm.h"
 
 #define INSN_HLT 0xf4
+#define INSN_NOP 0x90
+struct trial {
+	uint8_t hlt, nop, hlt_too;
+};
 
 /* Where the trial ends that ought to end in front of HLT. */
 static uint64_t try_hlt(struct svm *s)
@@ -41,20 +45,40 @@ static bool is_deaf_while_if_clear(struct svm *s)
 	return try_hlt(s) == VMEXIT_HLT;
 }
 
+/* A #DB that exits, here a single step: has DR6 been written? */
+static bool leaves_dr6(struct svm *s)
+{
+	struct vmcb_save *g = &s->vmcb->save;
+	uint64_t rip = g->rip;
+	bool left;
+
+	do {
+		g->rip = rip + offsetof(struct trial, nop);
+		g->rflags |= RFLAGS_TF;
+	} while (try_hlt(s) != VMEXIT_EXCP_BASE + VEC_DB);
+	left = !(g->dr6 & DR6_BS);
+	g->dr6 = DR6_INIT;
+	g->rflags &= ~RFLAGS_TF;
+	g->rip = rip;
+	return left;
+}
+
 int svm_find_quirks(struct svm *s, struct page_pool *pool)
 {
-	uint8_t *page = page_alloc(pool);
+	struct trial *page = page_alloc(pool);
 	gpa_t gpa = GPA(s->vmcb->save.rip);
 
 	if (!page || nested_map(&s->nested, gpa, HPA((uintptr_t)page)))
 		return E_NOMEM;
-	*page = INSN_HLT;
+	*page = (struct trial){ INSN_HLT, INSN_NOP, INSN_HLT };
 	s->quirks.misses_open_window = misses_open_window(s);
 	s->quirks.deaf_while_if_clear = is_deaf_while_if_clear(s);
+	s->quirks.leaves_dr6 = leaves_dr6(s);
 	/* Bochs again, and not to be tried: version 2.7 would end. */
 	s->quirks.dies_of_shutdown = s->quirks.deaf_while_if_clear;
 	if (s->quirks.dies_of_shutdown)
-		s->vmcb->control.intercept_exceptions = BIT(VEC_DF);
+		s->exceptions |= BIT(VEC_DF);
+	s->vmcb->control.intercept_exceptions = s->exceptions;
 	nested_unmap(&s->nested, gpa);
 	s->vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ALL;
 	return 0;

@@ -7,6 +7,7 @@
 
 /* APM v2, "Layout of VMCB", intercept vectors */
 #define INTERCEPT_CR_WRITE(n) BIT(16 + (n))
+#define INTERCEPT_DR_WRITE(n) BIT(16 + (n))
 #define INTERCEPT_INTR BIT(0)
 #define INTERCEPT_NMI BIT(1)
 #define INTERCEPT_SMI BIT(2)
@@ -82,6 +83,8 @@ enum { EVENT_TYPE_INTR = 0, EVENT_TYPE_NMI = 2, EVENT_TYPE_EXEPT = 3, EVENT_TYPE
 enum svm_exit_code {
 	VMEXIT_CR4_WRITE = 0x14,
 	VMEXIT_CR8_WRITE = 0x18,
+	VMEXIT_DR5_WRITE = 0x35,
+	VMEXIT_DR7_WRITE = 0x37,
 	VMEXIT_EXCP_BASE = 0x40,
 	VMEXIT_EXCP_LAST = 0x5f,
 	VMEXIT_INTR = 0x60,

@@ -447,7 +447,7 @@ static uint64_t vmx_get(const struct vcpu *v, enum hvm_reg reg)
 	case HVM_DR2: return read_dr2();
 	case HVM_DR3: return read_dr3();
 	case HVM_DR6: return read_dr6();
-	case HVM_DR7: return vmcs_read(x, VMCS_GUEST_DR7);
+	case HVM_DR7: return x->has_breakpoints ? vmcs_read(x, VMCS_GUEST_DR7) : DR7_INIT;
 	case HVM_CPL: return AR_DPL(vmcs_read(x, VMCS_GUEST_SS_AR));
 	case HVM_ES_BASE:
 	case HVM_CS_BASE:
@@ -521,7 +521,10 @@ static void vmx_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 	case HVM_DR2: write_dr2(val); return;
 	case HVM_DR3: write_dr3(val); return;
 	case HVM_DR6: write_dr6(val); return;
-	case HVM_DR7: vmcs_write(x, VMCS_GUEST_DR7, val); return;
+	case HVM_DR7:
+		x->has_breakpoints = true;
+		vmcs_write(x, VMCS_GUEST_DR7, val);
+		return;
 	case HVM_PAT: vmcs_write(x, VMCS_GUEST_PAT, val); return;
 	case HVM_TSC_OFFSET:
 		x->tsc_offset = val;

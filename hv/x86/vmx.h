@@ -84,6 +84,7 @@ struct vmx {
 		uint32_t want, is;
 	} pin, proc, proc2, tpr_threshold;
 	/* Fields that only we write, so that nobody needs to read them. */
+	bool has_breakpoints;   /* the guest has used its debug registers: DR7 may be another than after reset */
 	uint64_t cr0_mask, cr0_shadow, cr4_shadow, tsc_offset, eptp;
 	uint64_t eoi_exits[4];
 	struct {

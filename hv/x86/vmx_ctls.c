@@ -14,6 +14,10 @@
 #define CR0_OURS (CR0_NE | CR0_CD | CR0_NW)
 #define CR0_GUESTS (CR0_PE | CR0_PG)
 
+/* Exceptions whose delivery can raise the same one again, in front of any instruction: by a data breakpoint on the stack, by an
+ * unaligned one. The CPU would not come out of that, so they exit, and each delivery is an entry of ours. */
+#define HANDED_ON (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
+
 struct field {
 	enum vmcs_field field;
 	uint64_t val;
@@ -39,7 +43,7 @@ static void init_control(struct vmx *x)
 	const struct vmx_caps *c = &x->caps;
 	uint32_t pin = PIN_EXTINT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS | PIN_PREEMPTION_TIMER;
 	uint32_t proc = PROC_TSC_OFFSETTING | PROC_HLT_EXITING | PROC_MWAIT_EXITING | PROC_RDPMC_EXITING | PROC_TPR_SHADOW |
-			PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_MONITOR_EXITING | PROC_SECONDARY_CTLS;
+			PROC_MOV_DR_EXITING | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_MONITOR_EXITING | PROC_SECONDARY_CTLS;
 	uint32_t proc2 = PROC2_EPT | PROC2_WBINVD_EXITING | PROC2_UNRESTRICTED_GUEST;
 	uint32_t exit = VM_EXIT_SAVE_DEBUG | VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_SAVE_PAT | VM_EXIT_LOAD_PAT |
 			VM_EXIT_SAVE_EFER | VM_EXIT_LOAD_EFER | VM_EXIT_SAVE_PREEMPTION_TIMER;
@@ -59,7 +63,7 @@ static void init_control(struct vmx *x)
 		{ VMCS_VIRTUAL_APIC_ADDR, (uintptr_t)x->apic_page },
 		{ VMCS_TPR_THRESHOLD, 0 },
 		{ VMCS_TSC_OFFSET, 0 },
-		{ VMCS_EXCEPTION_BITMAP, 0 },
+		{ VMCS_EXCEPTION_BITMAP, HANDED_ON },
 		{ VMCS_PF_ERROR_MASK, 0 },
 		{ VMCS_PF_ERROR_MATCH, 0 },
 		{ VMCS_CR3_TARGET_COUNT, 0 },
@@ -76,6 +80,7 @@ static void init_control(struct vmx *x)
 	x->pin.want = x->pin.is = allowed(c->pin, pin);
 	x->proc.want = x->proc.is = allowed(c->proc, proc);
 	x->proc2.want = x->proc2.is = allowed(c->proc2, proc2);
+	x->has_breakpoints = !(x->proc.is & PROC_MOV_DR_EXITING);
 	write_fields(x, fields, ARRAY_SIZE(fields));
 }
 

@@ -86,19 +86,55 @@ static void translate_apic_access(struct vmx *x, struct hvm_exit *out)
 	fix_nmi_blocking(x, &out->vectoring, false);
 }
 
-/* The exception bitmap is 0, so this is the machine's own NMI. It has been taken; but an exit leaves NMIs blocked until an
- * IRET, which the handler must execute. */
-static void translate_exception(struct vmx *x, struct hvm_exit *out)
+/* The machine's own NMI. It has been taken; but an exit leaves NMIs blocked until an IRET, which the handler must execute. */
+static void translate_nmi(struct hvm_exit *out)
+{
+	out->kind = HVM_EXIT_INTR;
+	int_nmi();
+}
+
+/* SDM v3, "Architectural State Before a VM Exit": a debug exception that exits has not updated DR6 nor DR7.GD, "Information about
+ * the nature of the debug exception is saved in the exit qualification field". INT1 says nothing there, and RIP is still in
+ * front of it. */
+static void translate_db(struct vcpu *v, struct vmx *x, uint32_t info)
+{
+	uint64_t what = vmcs_read(x, VMCS_EXIT_QUALIFICATION) & (DR6_BREAKPOINTS | DR6_BD | DR6_BS);
+
+	if (INTR_INFO_TYPE(info) == INTR_TYPE_PRIV_SOFT_EXCEPTION) {
+		vmx_ops.skip(v, (uint8_t)vmcs_read(x, VMCS_EXIT_INSN_LEN));
+		return;
+	}
+	write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | what);
+	if (x->has_breakpoints)
+		vmcs_write(x, VMCS_GUEST_DR7, vmcs_read(x, VMCS_GUEST_DR7) & ~DR7_GD);
+}
+
+static void translate_exception(struct vcpu *v, struct vmx *x, struct hvm_exit *out)
 {
 	uint32_t info = (uint32_t)vmcs_read(x, VMCS_EXIT_INTR_INFO);
 
-	out->kind = HVM_EXIT_UNKNOWN;
-	out->vendor_info[0] = info;
 	translate_vectoring(x, &out->vectoring);
-	if (INTR_INFO_TYPE(info) != INTR_TYPE_NMI)
+	if (INTR_INFO_TYPE(info) == INTR_TYPE_NMI) {
+		translate_nmi(out);
 		return;
-	out->kind = HVM_EXIT_INTR;
-	int_nmi();
+	}
+	out->kind = HVM_EXIT_EXCEPTION;
+	out->event = (struct event){ .type = EVENT_EXCEPTION,
+				     .vector = INTR_INFO_VECTOR(info),
+				     .has_error = info & INTR_INFO_ERROR_VALID };
+	if (out->event.has_error)
+		out->event.error = (uint32_t)vmcs_read(x, VMCS_EXIT_INTR_ERROR);
+	if (out->event.vector == VEC_DB)
+		translate_db(v, x, info);
+	fix_nmi_blocking(x, &out->vectoring, false);
+}
+
+/* Until the guest first touches a debug register nobody needs to ask for its breakpoints; from then on they are its own. */
+static enum hvm_exit_kind give_debug_registers(struct vmx *x)
+{
+	x->has_breakpoints = true;
+	x->proc.want &= ~PROC_MOV_DR_EXITING;
+	return HVM_EXIT_NONE;
 }
 
 /* MOV to CR0 exits only when it changes a bit that is ours. The guest is to see it changed, and that is all: the shadow gets
@@ -224,7 +260,7 @@ void vmx_translate_exit(struct vcpu *v, struct hvm_exit *out)
 		return;
 	switch (EXIT_REASON_BASIC(out->vendor_code)) {
 	case EXIT_REASON_EXCEPTION_NMI:
-		translate_exception(x, out);
+		translate_exception(v, x, out);
 		return;
 	case EXIT_REASON_IO_INSTRUCTION:
 		translate_io(x, out);
@@ -245,6 +281,9 @@ void vmx_translate_exit(struct vcpu *v, struct hvm_exit *out)
 		return;
 	case EXIT_REASON_CR_ACCESS:
 		out->kind = translate_cr(v, x);
+		return;
+	case EXIT_REASON_MOV_DR:
+		out->kind = give_debug_registers(x);
 		return;
 	default:
 		out->kind = simple_kind(EXIT_REASON_BASIC(out->vendor_code));

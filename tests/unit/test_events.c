@@ -219,7 +219,7 @@ static void a_fault_on_the_way_to_the_double_fault_handler_is_shutdown(void **st
 	static const struct {
 		uint8_t second;
 		enum vcpu_exit_reason reason;
-	} table[] = { { VEC_GP, VCPU_EXIT_SHUTDOWN }, { VEC_PF, VCPU_EXIT_SHUTDOWN }, { VEC_DB, VCPU_EXIT_IO } };
+	} table[] = { { VEC_GP, VCPU_EXIT_SHUTDOWN }, { VEC_PF, VCPU_EXIT_SHUTDOWN }, { VEC_AC, VCPU_EXIT_IO } };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++)
@@ -227,7 +227,6 @@ static void a_fault_on_the_way_to_the_double_fault_handler_is_shutdown(void **st
 			struct rig *r = rig_split(seed);
 			uint8_t second = table[i].second;
 
-			fake_gate(&r->f, VEC_DB, HANDLER_NEXT, false);
 			LOAD(r, FAULT(VEC_DF, 0), OUT(EXIT, 1));
 			r->f.nested.armed = true;
 			r->f.nested.vector = VEC_DF;
@@ -245,7 +244,7 @@ static void two_exceptions_make_a_double_fault_where_the_table_says(void **state
 		uint8_t first, second;
 		bool df;
 	} table[] = {
-		{ VEC_DB, VEC_GP, false }, { VEC_UD, VEC_PF, false }, { VEC_GP, VEC_DB, false },
+		{ VEC_DB, VEC_GP, false }, { VEC_UD, VEC_PF, false }, { VEC_GP, VEC_UD, false },
 		{ VEC_GP, VEC_GP, true },  { VEC_DE, VEC_NP, true },  { VEC_TS, VEC_SS, true },
 		{ VEC_GP, VEC_PF, false }, { VEC_PF, VEC_PF, true },  { VEC_PF, VEC_GP, true },
 		{ VEC_PF, VEC_UD, false }, { VEC_PF, VEC_DE, true },  { VEC_UD, VEC_UD, false },
@@ -272,6 +271,27 @@ static void two_exceptions_make_a_double_fault_where_the_table_says(void **state
 			expect_no_arrival(r);
 			rig_end(r);
 		}
+}
+
+/* A #DB that a delivery raises, by a breakpoint on the stack, is a trap: the exception is delivered, and it comes behind that, in
+ * front of the handler. The same with an interrupt and an NMI: neither is lost. */
+static void a_debug_trap_of_a_delivery_comes_behind_it(void **state)
+{
+	(void)state;
+	FOR_SEEDS(seed) {
+		struct rig *r = rig_split(seed);
+
+		fake_gate(&r->f, VEC_GP, 1, false);
+		LOAD(r, LABEL(0), FAULT(VEC_GP, PF_ERR_U), OUT(EXIT, 1), LABEL(1), NOP, IRET_NEXT);
+		r->f.nested.armed = true;
+		r->f.nested.vector = VEC_GP;
+		r->f.nested.second = (struct event){ .type = EVENT_EXCEPTION, .vector = VEC_DB };
+		run_to(r, EXIT);
+		assert_int_equal(expect_arrival_at(r, EVENT_EXCEPTION, VEC_GP, 0)->error, PF_ERR_U);
+		expect_arrival_at(r, EVENT_EXCEPTION, VEC_DB, 1);
+		expect_no_arrival(r);
+		rig_end(r);
+	}
 }
 
 /* An NMI whose delivery raised an exception goes in again right behind it, not at some later exit. */
@@ -549,6 +569,7 @@ int main(void)
 		cmocka_unit_test(a_pending_exception_wakes),
 		cmocka_unit_test(db_of_an_emulated_instruction_sets_dr6),
 		cmocka_unit_test(faults_push_rf_and_traps_do_not),
+		cmocka_unit_test(a_debug_trap_of_a_delivery_comes_behind_it),
 		cmocka_unit_test(only_a_higher_class_nests),
 		cmocka_unit_test(a_vector_that_waits_stays_in_irr),
 		cmocka_unit_test(cr8_is_the_tpr_and_exits_only_if_a_vector_waits),

@@ -132,12 +132,13 @@ static void hand(struct vcpu *v, enum event_type type, uint8_t vector, bool agai
 	struct event e = { .type = type, .vector = vector };
 
 	if (type == EVENT_EXCEPTION) {
-		set_rf(v, vector);
 		e.has_error = v->ev.exc.has_error;
 		e.error = v->ev.exc.error;
 	}
 	if (!CHECK(v, v->ev.handed == EVENT_NONE && is_allowed(v, &e)))
 		return;
+	if (type == EVENT_EXCEPTION)
+		set_rf(v, vector);
 	v->ops->inject(v, &e);
 	v->ev.handed = type;
 	v->stats.reinjected += again;

@@ -31,3 +31,9 @@
 
 /* The CPU is QEMU's. */
 #define QEMU_CPU "tcg-svm,bare-qemu*,kvm-amd*,nested-kvm"
+/* 49. */
+#define BOCHS_WORD_PORT BARE("bare-bochs*", "Bochs drops a word that is written to a port of bytes")
+/* 50. */
+#define QEMU_NO_RF BARE("bare-qemu*", "QEMU pushes RF = 0 with a fault")
+/* 51. */
+#define QEMU_RESERVED_NO_P BARE("bare-qemu*", "QEMU's error code of a reserved bit has no P")

@@ -378,8 +378,8 @@ static uint64_t svm_get(const struct vcpu *v, enum hvm_reg reg)
 	case HVM_CS_BASE: return g->cs.base;
 	case HVM_SS_BASE: return g->ss.base;
 	case HVM_DS_BASE: return g->ds.base;
-	case HVM_FS_BASE: return g->fs.base;
-	case HVM_GS_BASE: return g->gs.base;
+	case HVM_FS_BASE: return rdmsr(MSR_FS_BASE);
+	case HVM_GS_BASE: return rdmsr(MSR_GS_BASE);
 	case HVM_CS: return g->cs.selector;
 	case HVM_SS: return g->ss.selector;
 	case HVM_CS_MODE: return cs_mode(g);
@@ -425,11 +425,20 @@ static struct vmcb_segment *segment_of(struct vmcb_save *g, enum sreg which)
 	return all[which];
 }
 
+/* What VMRUN and #VMEXIT leave in the CPU: VMSAVE stores it, VMLOAD loads it. */
+static bool is_in_cpu(enum sreg which)
+{
+	return which == SREG_FS || which == SREG_GS || which == SREG_LDTR || which == SREG_TR;
+}
+
 /* The VMCB has no unusable bit: a segment that is not present is one. */
 static void svm_segment(const struct vcpu *v, enum sreg which, struct hvm_segment *out)
 {
-	const struct vmcb_segment *s = segment_of(&svm_of(v)->vmcb->save, which);
+	struct vmcb *b = svm_of(v)->vmcb;
+	const struct vmcb_segment *s = segment_of(&b->save, which);
 
+	if (is_in_cpu(which))
+		vmsave(HPA((uintptr_t)b));
 	out->base = s->base;
 	out->limit = s->limit;
 	out->selector = s->selector;
@@ -440,15 +449,20 @@ static void svm_segment(const struct vcpu *v, enum sreg which, struct hvm_segmen
 
 static void svm_set_segment(struct vcpu *v, enum sreg which, const struct hvm_segment *val)
 {
-	struct vmcb_save *g = &svm_of(v)->vmcb->save;
+	struct vmcb *b = svm_of(v)->vmcb;
+	struct vmcb_save *g = &b->save;
 	struct vmcb_segment *s = segment_of(g, which);
 
+	if (is_in_cpu(which))
+		vmsave(HPA((uintptr_t)b));
 	s->base = val->base;
 	s->limit = val->limit;
 	s->selector = val->selector;
 	s->attributes = val->ar & AR_UNUSABLE ? 0 : AR_TO_SEG(val->ar);
 	if (which == SREG_SS)
 		g->cpl = (uint8_t)AR_DPL(val->ar);
+	if (is_in_cpu(which))
+		vmload(HPA((uintptr_t)b));
 }
 
 /* V_TPR has no more than CR8's four bits; a write clears the others even if it does not change these. */

@@ -66,7 +66,7 @@ OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC) $(firstword $(PRESET_
 
 all: $(O)/intack.efi $(O)/preset.efi $(TEST_GUESTS) $(O)/intack-kvm
 .PHONY: all image lab lab-short run run-suite compare trace bench setup setup-test clean distclean test unit native check-pure check-headers budget \
-	clang-tidy cppcheck shellcheck fuzz mutants runner-test bad-input hostile
+	clang-tidy cppcheck shellcheck fuzz mutants newcomer runner-test bad-input hostile
 
 # --- the guest ---------------------------------------------------------------------------------------------------------
 # Linked for 64 bits, then wrapped as the 32-bit ELF that multiboot loaders take.
@@ -136,7 +136,7 @@ $(O)/intack.img: $(O)/intack.efi tests/run/mkimage.sh tests/run/intack.cfg
 
 setup:
 	@tests/run/setup.sh run $(if $(filter bochs-% bare-bochs,$(L0) $(BENCH_L0)),bochs) $(filter bare-bochs,$(L0)) \
-		$(if $(LAB_FIRST)$(filter lab lab-short,$(MAKECMDGOALS)),lab)
+		$(if $(LAB_FIRST)$(filter lab lab-short newcomer,$(MAKECMDGOALS)),lab)
 setup-test:
 	@tests/run/setup.sh test
 
@@ -230,6 +230,10 @@ fuzz: $(O)/fuzz/fuzz_decode $(O)/native/oracle
 
 test: | setup-test
 	@tests/run/test.sh
+
+# The README's two commands in a bare root of Debian: SUITE, COMMANDS, BARE (tests/run/newcomer.sh).
+newcomer: | setup
+	@O='$(O)' exec tests/run/newcomer.sh
 
 # What `make test` runs of these, alone.
 runner-test bad-input hostile: all

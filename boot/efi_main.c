@@ -33,7 +33,8 @@ struct app {
 };
 
 /* guest_image.S */
-extern const uint8_t guest_image[], guest_image_end[];
+extern const uint8_t guest_image[];
+extern const uint64_t guest_image_size;
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *st);
 
@@ -124,7 +125,7 @@ static int load_guest(struct app *a)
 		return load_file(a, "guest", c->guest, &a->env.in.guest, &a->env.in.guest_size);
 	a->env.in.guest_built_in = true;
 	a->env.in.guest = guest_image;
-	a->env.in.guest_size = (size_t)(guest_image_end - guest_image);
+	a->env.in.guest_size = guest_image_size;
 	return 0;
 }
 

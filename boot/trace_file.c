@@ -20,5 +20,5 @@ int trace_file_write(const struct trace *t, EFI_FILE_HANDLE file)
 		err = volume_append(file, chunk, n);
 		n = 0;
 	}
-	return err ? err : volume_append(file, chunk, n);
+	return err || !n ? err : volume_append(file, chunk, n);
 }

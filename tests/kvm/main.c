@@ -37,7 +37,8 @@ struct app {
 };
 
 /* boot/guest_image.S */
-extern const uint8_t guest_image[], guest_image_end[];
+extern const uint8_t guest_image[];
+extern const uint64_t guest_image_size;
 
 /* ---- words ---- */
 
@@ -143,7 +144,7 @@ static int load_guest(struct app *a)
 	a->in.guest_built_in = true;
 	a->in.fresh_after_failure = true; /* KVM's stash, for one */
 	a->in.guest = guest_image;
-	a->in.guest_size = (size_t)(guest_image_end - guest_image);
+	a->in.guest_size = guest_image_size;
 	return 0;
 }
 

@@ -100,12 +100,28 @@ ended() { # NAME: as if it had run now
 	return "$(cat "$logs/$1.status")"
 }
 
+# The README's first command, where nothing is installed yet.
+newcomer() {
+	local why name=newcomer
+	# shellcheck disable=SC2053 # a pattern is wanted
+	[[ $name == ${ONLY_TESTS:-*} ]] || return 0
+	if ! why=$(tests/run/newcomer.sh can 2>&1); then
+		echo "skip newcomer: no bare root can be made here: ${why#newcomer: error: }"
+	else
+		SUITE=trixie COMMANDS=run BARE=yes tests/run/newcomer.sh
+	fi >"$logs/$name.out" 2>&1 </dev/null
+	echo $? >"$logs/$name.status"
+}
+
+# It waits for the archive and the disk at first, so it is one of the two.
+newcomer &
 for s in "${suites[@]}"; do
 	while (($(jobs -r | wc -l) >= jobs)); do wait -n; done
 	# shellcheck disable=SC2086 # four words
 	suite $s &
 done
 wait
+check newcomer lines ended newcomer
 for s in "${suites[@]}"; do
 	read -r l0 rule irqchip vid <<<"$s"
 	check "suite-$l0-$rule-$irqchip-vid_$vid" ktap ended "suite-$l0-$rule-$irqchip-vid_$vid"

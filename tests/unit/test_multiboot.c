@@ -55,6 +55,11 @@ static uint32_t get32(uint32_t gpa)
 	return val;
 }
 
+static const char *text_at(uint32_t gpa)
+{
+	return (const char *)ram + gpa;
+}
+
 static void put_header(uint32_t flags)
 {
 	put32(HEADER_AT, MAGIC);
@@ -159,11 +164,11 @@ static void the_information_describes_memory(void **state)
 	assert_int_equal(get32(info), BIT(0) | BIT(2) | BIT(3) | BIT(6) | BIT(9));
 	assert_int_equal(get32(info + 4), 639);
 	assert_int_equal(get32(info + 8), (RAM_SIZE - 0x100000) / 1024);
-	assert_string_equal(ram + get32(info + 16), "rule=rearm");
+	assert_string_equal(text_at(get32(info + 16)), "rule=rearm");
 	assert_int_equal(get32(info + 20), 0);
 	assert_int_equal(get32(info + 44), sizeof(map));
 	assert_memory_equal(ram + get32(info + 48), map, sizeof(map));
-	assert_string_equal(ram + get32(info + 64), "intack");
+	assert_string_equal(text_at(get32(info + 64)), "intack");
 }
 
 static void modules_are_page_aligned_behind_the_image(void **state)
@@ -184,16 +189,16 @@ static void modules_are_page_aligned_behind_the_image(void **state)
 	assert_int_equal(list % 4, 0);
 	assert_int_equal(get32(list), 0x101000);
 	assert_int_equal(get32(list + 4), 0x101005);
-	assert_string_equal(ram + get32(list + 8), "one a=b");
+	assert_string_equal(text_at(get32(list + 8)), "one a=b");
 	assert_memory_equal(ram + 0x101000, "first", 5);
 	assert_int_equal(get32(list + 16), 0x102000);
 	assert_int_equal(get32(list + 20), 0x102000);
-	assert_string_equal(ram + get32(list + 24), "");
+	assert_string_equal(text_at(get32(list + 24)), "");
 	assert_int_equal(get32(list + 32), 0x102000);
 	assert_int_equal(get32(list + 36), 0x102006);
-	assert_string_equal(ram + get32(list + 40), "three");
+	assert_string_equal(text_at(get32(list + 40)), "three");
 	assert_memory_equal(ram + 0x102000, "third!", 6);
-	assert_string_equal(ram + get32(entry.ebx + 16), "rule=rearm");
+	assert_string_equal(text_at(get32(entry.ebx + 16)), "rule=rearm");
 }
 
 /* Below the image if there is room, else behind it. */
@@ -235,7 +240,7 @@ static void information_too_large_for_low_memory_goes_behind_the_image(void **st
 	req.cmdline = text;
 	assert_loads();
 	assert_int_equal(entry.ebx, LOAD_AT + SEGMENT_MEM);
-	assert_string_equal(ram + get32(entry.ebx + 16), text);
+	assert_string_equal(text_at(get32(entry.ebx + 16)), text);
 	free(text);
 }
 

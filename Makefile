@@ -8,7 +8,9 @@ LD ?= ld
 OBJCOPY ?= objcopy
 READELF ?= readelf
 EFI_INCLUDE ?= /usr/include/efi
-EFI_LIB ?= /usr/lib
+# With the architecture's libraries in testing, with all others before. Looked for when it is used: set-up comes first.
+EFI_LIB ?= $(patsubst %/elf_x86_64_efi.lds,%,$(firstword $(shell ls /usr/lib/x86_64-linux-gnu/elf_x86_64_efi.lds \
+	/usr/lib/elf_x86_64_efi.lds 2>/dev/null)))
 Q := $(if $(V),,@)
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -110,7 +112,7 @@ $(O)/intack.so $(O)/preset.so:
 		grep -vxE '$(subst .,\.,$(subst $() $(),|,$(EFI_SECTIONS)))|\.(gnu\.)?hash|\.dyn(sym|str)|\.eh_frame'
 
 $(O)/intack.efi $(O)/preset.efi: $(O)/%.efi: $(O)/%.so
-	$(Q)$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --target efi-app-x86_64 --subsystem=10 $< $@
+	$(Q)$(OBJCOPY) $(addprefix -j ,$(EFI_SECTIONS)) --output-target=efi-app-x86_64 --subsystem=10 $< $@
 
 # --- the KVM runner: a static Linux program, so that it runs in any root, and in none ---------------------------------------
 $(O)/kvm/boot/guest_image.o: $(O)/guest/guest.elf

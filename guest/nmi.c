@@ -298,3 +298,131 @@ SCENARIO(nmi_blocked_hlt, .name = "nmi.blocked-does-not-wake")
 	EXPECT_ARRIVAL(2, VEC_NMI, nmi_sti_hlt_next);
 	EXPECT_EQ(arrivals.count, 3);
 }
+
+/* ---- what an NMI that waits must not show ---- */
+
+/* An NMI is due while the instruction in the shadow of MOV SS meets a page that is missing from the nested tables: it waits for the
+ * end of the shadow, and whoever waits with it must not single-step that instruction for all to see. PUSHF stores RFLAGS, INT n and
+ * SYSCALL would, too. The NMI comes at some point around; at each of TRIES microseconds once. */
+#define TRIES 150
+#define STEP_INT_VECTOR 0x80
+static uint8_t step_stack[IST_STACK_SIZE] __attribute__((aligned(PAGE_SIZE)));
+uint64_t nmi_step_stack_top, nmi_step_flags;
+SEQUENCE(seq_step_pushf,
+	"	mov %ss, %ecx\n"
+	"	mov %rsp, %rdx\n"
+	"	mov nmi_step_stack_top, %rsp\n"
+	"	mov %ecx, %ss\n"
+	"	pushfq\n"
+	"	pop %rax\n"
+	"	mov %rdx, %rsp\n"
+	"	mov %rax, nmi_step_flags\n");
+SEQUENCE(seq_step_int,
+	"	mov %ss, %ecx\n"
+	"	mov %ecx, %ss\n"
+	"	int $" STR(STEP_INT_VECTOR) "\n");
+
+static void note_flags(struct frame *f)
+{
+	nmi_step_flags = f->rflags;
+}
+
+static void expect_no_tf(void (*sequence)(void), const void *page)
+{
+	unsigned hits = 0, nmis = 0;
+
+	set_ist(VEC_NMI, 2);
+	on_vector(VEC_NMI, empty_handler);
+	for (uint32_t us = 1; us <= TRIES; us++) {
+		arrivals_clear();
+		nmi_step_flags = 0;
+		lab_unmap(page);
+		outl(LAB_DELAY, us);
+		lab_nmi();
+		sequence();
+		SPIN_UNTIL(arrivals_of(VEC_NMI), 1);
+		settle();
+		hits += !!(nmi_step_flags & RFLAGS_TF);
+		nmis += arrivals_of(VEC_NMI);
+	}
+	EXPECT_EQ(nmis, TRIES);
+	EXPECT_EQ(hits, 0);
+}
+
+SCENARIO(nmi_step_pushf, .name = "nmi.step-pushf", .deadline_ms = 30000)
+{
+	nmi_step_stack_top = (uint64_t)step_stack + PAGE_SIZE + PAGE_SIZE / 2;
+	expect_no_tf(seq_step_pushf, step_stack + PAGE_SIZE);
+}
+
+SCENARIO(nmi_step_int, .name = "nmi.step-int-n", .deadline_ms = 30000)
+{
+	on_vector(STEP_INT_VECTOR, note_flags);
+	set_ist(STEP_INT_VECTOR, 1);
+	expect_no_tf(seq_step_int, rt_ist_stacks[0] + IST_STACK_SIZE / 2);
+}
+
+/* The IRET of an NMI's handler reads its frame, which a breakpoint watches; the next NMI waits for just that IRET. #DB behind it, and
+ * the NMI in front of #DB's handler, since the IRET has unblocked it. */
+#define DR7_WATCH_0 (DR7_INIT | 0x2 | FIELD(17, 16, 3) | FIELD(19, 18, 2)) /* G0, access, 8 bytes */
+static volatile uint64_t breakpoint_dr6;
+static void see_breakpoint(struct frame *f)
+{
+	uint64_t dr6;
+
+	(void)f;
+	__asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+	__asm__ volatile("mov %0, %%dr7" : : "r"(DR7_INIT));
+	__asm__ volatile("mov %0, %%dr6" : : "r"(DR6_INIT));
+	breakpoint_dr6 = dr6;
+}
+
+static void watch_own_frame(struct frame *f)
+{
+	if (arrivals_of(VEC_NMI) > 1)
+		return;
+	lab_nmi();
+	set_ist(VEC_NMI, 2); /* the next one writes another frame */
+	__asm__ volatile("mov %0, %%dr0" : : "r"(&f->rip));
+	__asm__ volatile("mov %0, %%dr6" : : "r"(DR6_INIT));
+	__asm__ volatile("mov %0, %%dr7" : : "r"(DR7_WATCH_0));
+}
+
+SCENARIO(nmi_breakpoint, .name = "nmi.breakpoint-at-iret")
+{
+	set_ist(VEC_NMI, 1);
+	on_vector(VEC_NMI, watch_own_frame);
+	on_vector(VEC_DB, see_breakpoint);
+	seq_nmi_if0(LAB_NMI, 1);
+	EXPECT_EQ(arrivals_of(VEC_NMI), 2);
+	EXPECT_EQ(arrivals_of(VEC_DB), 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, nmi_if0_next);
+	EXPECT_EQ(breakpoint_dr6, DR6_INIT | DR6_B(0));
+}
+
+/* TF=1, IF=0, and OUT raises the NMI: the trap of OUT first, and the NMI in front of its handler's first instruction, not at
+ * some later exit. */
+SEQUENCE_IO(seq_nmi_tf,
+	"	pushfq\n"
+	"	orq $0x100, (%rsp)\n"
+	"	popfq\n"
+	"	out %al, %dx\n"
+	SEQ_LABEL(nmi_tf_next)
+	"	nop\n");
+extern const char nmi_tf_next[];
+
+static void end_step(struct frame *f)
+{
+	f->rflags &= ~RFLAGS_TF;
+}
+
+SCENARIO(nmi_tf, .name = "nmi.behind-a-single-step")
+{
+	on_vector(VEC_DB, end_step);
+	on_vector(VEC_NMI, empty_handler);
+	seq_nmi_tf(LAB_NMI, 1);
+	EXPECT_EQ(arrivals_of(VEC_NMI), 1);
+	EXPECT_ARRIVAL(0, VEC_NMI, vector_entry(VEC_DB));
+	EXPECT_ARRIVAL(1, VEC_DB, nmi_tf_next);
+	EXPECT_EQ(arrivals.count, 2);
+}

@@ -26,7 +26,6 @@
 #define PROBE_DELAY (100 * NSEC_PER_USEC)
 #define PROBE_LIMIT NSEC_PER_SEC
 #define DRAIN_ROUNDS 1000
-#define POST_POLLS 1000 /* the self-IPI arrives long before */
 
 /* "Segment Selectors", "Segment Descriptors", "TSS Descriptor in 64-Bit Mode" */
 #define SELECTOR_INDEX MASK(15, 3)
@@ -350,14 +349,25 @@ void host_halt_until(struct host *h, uint64_t deadline)
 	}
 }
 
+/* The local APIC sends it to itself like any other message, and IRR shows when it has come. Until then an entry would not end. */
+static void send_to_self(struct host *h, uint8_t vector)
+{
+	lapic_hw_self_ipi(&h->lapic, vector);
+	if (!lapic_hw_wait_pending(&h->lapic, vector))
+		host_panic("the local APIC does not take vector %#x from itself", vector);
+}
+
 void host_self_ipi(struct host *h)
 {
-	lapic_hw_self_ipi(&h->lapic, HOST_KICK_VECTOR);
+	send_to_self(h, HOST_KICK_VECTOR);
 }
 
 void host_self_post(struct host *h)
 {
-	lapic_hw_self_ipi(&h->lapic, HOST_POST_VECTOR);
-	for (unsigned polls = 0; polls < POST_POLLS && !lapic_hw_pending(&h->lapic, HOST_POST_VECTOR);)
-		polls++;
+	send_to_self(h, HOST_POST_VECTOR);
+}
+
+void host_self_nmi(struct host *h)
+{
+	lapic_hw_self_nmi(&h->lapic);
 }

@@ -117,8 +117,10 @@ void host_timer_arm(struct host *h, uint64_t deadline);
 void host_take_interrupts(struct host *h);
 /* Halts until the deadline or any interrupt other than our timer's. */
 void host_halt_until(struct host *h, uint64_t deadline);
-/* HOST_KICK_VECTOR to ourselves: the next VM entry exits at once. */
+/* HOST_KICK_VECTOR to ourselves, and it has arrived: the next VM entry exits at once. */
 void host_self_ipi(struct host *h);
+/* An NMI to ourselves. */
+void host_self_nmi(struct host *h);
 /* HOST_POST_VECTOR to ourselves, and it has arrived: the next VM entry finds it pending. */
 void host_self_post(struct host *h);
 /* An interrupt that a VM exit has acknowledged: what its handler would do. */

@@ -17,5 +17,9 @@ uint32_t lapic_hw_read(const struct lapic_hw *l, uint32_t reg);
 void lapic_hw_write(const struct lapic_hw *l, uint32_t reg, uint32_t v);
 /* A fixed interrupt to this CPU. */
 void lapic_hw_self_ipi(const struct lapic_hw *l, uint8_t vector);
+/* An NMI to this CPU. */
+void lapic_hw_self_nmi(const struct lapic_hw *l);
 /* Is the vector requested and not yet taken? */
 bool lapic_hw_pending(const struct lapic_hw *l, uint8_t vector);
+/* Waits until it is. false: it does not come, in any time that a message takes. */
+bool lapic_hw_wait_pending(const struct lapic_hw *l, uint8_t vector);

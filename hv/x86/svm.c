@@ -38,8 +38,8 @@
 /* Exceptions whose delivery can raise the same one again, in front of any instruction: by a data breakpoint on the stack, by an
  * unaligned one. The CPU would not come out of that, so they exit, and each delivery is an entry of ours. */
 #define HANDED_ON (BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC))
-/* The guest gets at least this long between a pending deadline and the next exit for it. Less, and a timer shorter than
- * an entry would keep the guest from ever running. */
+/* The guest gets at least this long between an entry and the exit for its deadline, passed or not. Less, and a timer shorter than
+ * what an exit takes would keep the guest from ever running. */
 #define MIN_RUN (20 * NSEC_PER_USEC)
 
 /* Offsets that svm_enter.S uses. */
@@ -257,17 +257,29 @@ static bool vmrun_to_look(struct vcpu *v, struct svm *s)
 	return false;
 }
 
+/* Ends the entry at its first boundary without a shadow, which with an injection is in front of the handler. An NMI where an
+ * interrupt would wait for IF; with GIF=0, so that it does not strike before the entry. */
+static void interrupt_self(struct svm *s)
+{
+	if (s->quirks.deaf_while_if_clear) {
+		clgi();
+		host_self_nmi(s->host);
+	} else {
+		host_self_ipi(s->host);
+	}
+}
+
 static void svm_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct hvm_exit *out)
 {
 	struct svm *s = svm_of(v);
 	bool looked = false;
+	uint64_t least;
 
-	svm_nmi_before_entry(s, &immediate);
-	if (deadline < v->now + MIN_RUN)
-		deadline = v->now + MIN_RUN;
-	host_timer_arm(s->host, deadline);
+	svm_nmi_before_entry(s, &immediate, &deadline);
+	least = host_now(s->host) + MIN_RUN;
+	host_timer_arm(s->host, deadline < least ? least : deadline);
 	if (immediate) {
-		host_self_ipi(s->host);
+		interrupt_self(s);
 		vmrun(v, s);
 	} else if (needs_two_steps(s)) {
 		vmrun_in_two_steps(v, s);

@@ -39,9 +39,13 @@ struct svm {
 		bool masked;
 		bool iret_seen;   /* the IRET is about to run, at iret_rip */
 		uint64_t iret_rip;
-		bool step_wanted, step; /* single-step one instruction, then look again */
-		bool guest_tf;    /* TF as the guest has it */
-		uint64_t step_rip;
+		bool wanted;      /* the window */
+		bool step;        /* the IRET is single-stepped; TF and DR6 as the guest has them: */
+		bool guest_tf;
+		uint64_t guest_dr6;
+		bool leaving;     /* the entry is to end behind the shadow that stands at leaving_rip */
+		uint64_t leaving_rip;
+		unsigned in_vain; /* so many have not */
 	} nmi;
 };
 
@@ -69,6 +73,6 @@ void svm_set_breakpoints(const struct svm *s, bool set);
 bool svm_nmi_allowed(const struct vcpu *v);
 void svm_nmi_window(struct vcpu *v, bool open);
 void svm_nmi_injected(struct svm *s);
-void svm_nmi_before_entry(struct svm *s, bool *immediate);
-/* Ends the single step; its own #DB becomes HVM_EXIT_NMI_WINDOW. */
+void svm_nmi_before_entry(struct svm *s, bool *immediate, uint64_t *deadline);
+/* Ends the single step of an IRET; its own #DB becomes HVM_EXIT_NMI_WINDOW. */
 void svm_nmi_after_exit(struct svm *s, struct hvm_exit *out);

@@ -511,3 +511,21 @@ SCENARIO(lapic_deadline_masked, .name = "lapic.tsc-deadline-masked",
 	set_deadline(in_ms(SOON_MS));
 	EXPECT(SPIN_UNTIL(fired() == 1, LAPIC_LONG_MS));
 }
+
+/* Masked, and with the shortest period: nothing to stop the guest for. Where exits are counted. */
+enum { QUIET_MS = 20, FEW_EXITS = 60 };
+SCENARIO(lapic_timer_masked_free, .name = "lapic.timer-masked-costs-nothing")
+{
+	uint64_t exits;
+
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
+	apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED | APIC_TIMER_MODE_FIELD(APIC_TIMER_PERIODIC) | V_TIMER);
+	apic_write(APIC_TIMER_INITIAL, 1);
+	irq_on();
+	exits = lab_counter(LAB_EXITS);
+	SPIN_UNTIL(false, QUIET_MS);
+	exits = lab_counter(LAB_EXITS) - exits;
+	irq_off();
+	metric("exits", exits);
+	EXPECT(exits < FEW_EXITS);
+}

@@ -72,12 +72,12 @@ static void collect_nmi(struct vcpu *v)
 		v->ev.nmi.pending = 1;
 }
 
-/* How long the guest may run without us: the user half's deadline or our timer. */
+/* How long the guest may run without us: the user half's deadline or our timer, if it can interrupt. */
 static uint64_t next_deadline(const struct vcpu *v)
 {
 	if (v->mode == IRQCHIP_USER)
 		return v->run.deadline;
-	return min_u64(v->run.deadline, v->lapic.timer_deadline);
+	return min_u64(v->run.deadline, lapic_deadline(&v->lapic));
 }
 
 /* Where the guest's LAPIC is off, or has been moved to another page, KVM inhibits APICv too. And a self-IPI that the CPU

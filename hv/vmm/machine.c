@@ -154,9 +154,21 @@ void machine_advance(struct machine *m, uint64_t now)
 		machine_lab(m, &e);
 }
 
+/* Does a controller listen to the line? A masked edge is latched all the same, or lost, whenever somebody looks next. */
+static bool is_heard(const struct machine *m, unsigned line)
+{
+	unsigned pin = line == IRQ_PIT ? IOAPIC_PIN_PIT : line;
+	unsigned masks = m->pic.master.imr | (unsigned)m->pic.slave.imr << 8;
+
+	return !(masks & BIT(line)) || !(m->ioapic.rte[pin] & RTE_MASKED);
+}
+
 uint64_t machine_deadline(const struct machine *m)
 {
-	return min_u64(pit_deadline(&m->pit), min_u64(rtc_deadline(&m->rtc), lab_deadline(&m->lab)));
+	uint64_t pit = is_heard(m, IRQ_PIT) ? pit_deadline(&m->pit) : TIME_NEVER;
+	uint64_t rtc = is_heard(m, RTC_IRQ) ? rtc_deadline(&m->rtc) : TIME_NEVER;
+
+	return min_u64(pit, min_u64(rtc, lab_deadline(&m->lab)));
 }
 
 struct pic_ack machine_inta(struct machine *m, uint64_t now)

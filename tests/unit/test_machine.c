@@ -168,9 +168,16 @@ static void a_pulse_is_a_new_edge(void **state)
 	assert_true(pic_intr(&m.pic));
 }
 
+static void unmask_all(void)
+{
+	outb(PIC_MASTER_DATA, 0);
+	outb(PIC_SLAVE_DATA, 0);
+}
+
 static void the_clock_is_line_8(void **state)
 {
 	(void)state;
+	unmask_all();
 	outb(RTC_INDEX, 0x0a);
 	outb(RTC_DATA, (uint8_t)(RTC_A_DV(RTC_DV_32768HZ) | 6)); /* 1024 Hz */
 	outb(RTC_INDEX, 0x0b);
@@ -189,6 +196,7 @@ static void the_clock_is_line_8(void **state)
 static void a_one_shot_raises_irq_0_at_its_deadline_and_stays_high(void **state)
 {
 	(void)state;
+	unmask_all();
 	pit_start(0, PIT_1_MS);
 	assert_int_equal(pic_lines(), 0);
 	now = machine_deadline(&m);
@@ -200,6 +208,26 @@ static void a_one_shot_raises_irq_0_at_its_deadline_and_stays_high(void **state)
 	machine_advance(&m, now + NSEC_PER_SEC);
 	assert_int_equal(pic_lines(), BIT(IRQ_PIT));
 	assert_int_equal(machine_deadline(&m), TIME_NEVER);
+}
+
+/* Masked at both controllers nobody waits for the line; what it did meanwhile is found whenever somebody looks. */
+static void a_line_that_nobody_hears_sets_no_deadline(void **state)
+{
+	const uint64_t entry = IOAPIC_PIN_PIT;
+
+	(void)state;
+	pit_start(2, PIT_1_MS);
+	outb(PIC_MASTER_DATA, UINT8_MAX);
+	assert_true(m.ioapic.rte[entry] & RTE_MASKED);
+	assert_int_equal(machine_deadline(&m), TIME_NEVER);
+	now += 10 * MS;
+	machine_advance(&m, now);
+	assert_true(pic_chip_irr(&m.pic.master) & BIT(IRQ_PIT));
+	m.ioapic.rte[entry] &= ~RTE_MASKED;
+	assert_in_range(machine_deadline(&m), now, now + MS);
+	m.ioapic.rte[entry] |= RTE_MASKED;
+	outb(PIC_MASTER_DATA, (uint8_t)~BIT(IRQ_PIT));
+	assert_in_range(machine_deadline(&m), now, now + MS);
 }
 
 /* An 8259 holds one request per line, however often it rose. */
@@ -244,6 +272,7 @@ static void a_rise_that_is_over_already_is_seen_until_the_next_look(void **state
 static void a_square_wave_falls_in_its_second_half(void **state)
 {
 	(void)state;
+	unmask_all();
 	pit_start(3, 2 * PIT_1_MS);
 	assert_int_equal(pic_lines(), BIT(IRQ_PIT));
 	now = machine_deadline(&m);
@@ -516,6 +545,7 @@ int main(void)
 		T(a_pulse_is_a_new_edge),
 		T(the_clock_is_line_8),
 		T(a_one_shot_raises_irq_0_at_its_deadline_and_stays_high),
+		T(a_line_that_nobody_hears_sets_no_deadline),
 		T(missed_periods_give_one_interrupt),
 		T(a_rise_that_is_over_already_is_seen_until_the_next_look),
 		T(a_square_wave_falls_in_its_second_half),

@@ -53,6 +53,20 @@ static void one_shot_wakes_a_halted_guest(void **state)
 	}
 }
 
+/* A timer that cannot interrupt is no reason to end the guest's run. */
+static void a_masked_timer_sets_no_deadline(void **state)
+{
+	struct rig *r = rig_split(0);
+
+	(void)state;
+	LOAD(r, WRITE_TIMER(TIMER_VECTOR | APIC_LVT_MASKED | APIC_TIMER_MODE_FIELD(APIC_TIMER_PERIODIC)), DIVIDE_BY_1,
+	     WRITE_COUNT(TIMER_NS), OUT(EXIT, 1));
+	run_of(r)->deadline = FAR_NS;
+	run_to(r, EXIT);
+	assert_int_equal(r->f.last_deadline, FAR_NS);
+	rig_end(r);
+}
+
 static void periodic_fires_again_and_again(void **state)
 {
 	const unsigned periods = 20;
@@ -169,6 +183,7 @@ int main(void)
 		cmocka_unit_test(one_shot_fires_while_the_guest_runs),
 		cmocka_unit_test(one_shot_wakes_a_halted_guest),
 		cmocka_unit_test(periodic_fires_again_and_again),
+		cmocka_unit_test(a_masked_timer_sets_no_deadline),
 		cmocka_unit_test(a_masked_timer_does_not_wake),
 		cmocka_unit_test(a_timer_that_is_an_nmi_wakes_with_if_0),
 		cmocka_unit_test(tsc_deadline_fires_when_the_tsc_is_there),

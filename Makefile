@@ -182,6 +182,7 @@ $(UNIT): %: %.o $(UNIT_OBJS)
 	$(Q)$(CC) $(FLAGS_host) $(filter %.o,$^) -lcmocka -o $@
 # What needs a report, or a kernel, is linked where the test plays that part.
 $(O)/host/tests/unit/test_suite: $(call objs,host,boot/suite.c)
+$(O)/host/tests/unit/test_lapic_hw: $(call objs,host,hv/x86/lapic_hw.c)
 $(O)/host/tests/unit/test_kvm_exit: $(call objs,host,tests/kvm/kvcpu_exit.c)
 $(O)/host/tests/unit/test_kvm_routes: $(call objs,host,tests/kvm/routes.c)
 $(O)/host/tests/unit/test_kvm_alarm: $(call objs,host,tests/kvm/alarm.c)

@@ -93,6 +93,7 @@ static int run_guest(struct run *r)
 	if (err)
 		return err;
 	init_vcpu(r, &entry);
+	host_fresh_guest();
 	suite_run(r->suite, &vcpu);
 	if (r->suite->vmm.end.end == RUN_END_FAIL_ENTRY)
 		explain(r);

@@ -150,14 +150,22 @@ static void restore_registers(const struct host *h)
 	write_cr0(s->cr0);
 }
 
-/* The hypervisor never touches the FPU; the guest finds it as after reset and the firmware finds it as it was. */
+/* The hypervisor never touches the FPU; each guest finds it as after reset and the firmware finds it as it was. */
 static void take_fpu(struct host_saved *s)
+{
+	write_cr0(read_cr0() & ~(CR0_TS | CR0_EM));
+	fxsave(s->fxsave);
+}
+
+void host_fresh_guest(void)
 {
 	struct fx_area clean __attribute__((aligned(16))) = { .fcw = FXSAVE_FCW, .mxcsr = FXSAVE_MXCSR };
 
-	write_cr0(read_cr0() & ~(CR0_TS | CR0_EM));
-	fxsave(s->fxsave);
 	fxrstor(&clean);
+	write_dr0(0);
+	write_dr1(0);
+	write_dr2(0);
+	write_dr3(0);
 }
 
 static void take_pics(struct host_saved *s)
@@ -291,6 +299,8 @@ int host_takeover(struct host *h)
 	take_pics(&h->saved);
 	save_lapic(h);
 	host_tables_load(h);
+	/* "IA32_DEBUGCTL is cleared" by each VM exit (SDM v3, "Loading Host Control Registers, Debug Registers, MSRs"). */
+	h->saved.has_debugctl = !host_rdmsr_safe(MSR_DEBUGCTL, &h->saved.debugctl);
 	take_lapic(h);
 	start_clock(h);
 	if (timer_works(h))
@@ -305,6 +315,8 @@ void host_giveback(struct host *h)
 	drain_lapic(h);
 	restore_lapic(h);
 	fxrstor(h->saved.fxsave);
+	if (h->saved.has_debugctl)
+		host_wrmsr_safe(MSR_DEBUGCTL, h->saved.debugctl);
 	restore_tables(&h->saved);
 	restore_registers(h);
 	restore_pics(&h->saved);

@@ -68,6 +68,8 @@ struct host_saved {
 	uint16_t cs, ds, es, fs, gs, ss, ldt, tr;
 	uint64_t msr[HOST_MSRS];
 	uint64_t hsave; /* VM_HSAVE_PA, where there is SVM */
+	uint64_t debugctl; /* where there is one */
+	bool has_debugctl;
 	uint8_t pic_mask[2];
 	struct {
 		uint32_t svr, tpr, divide, initial, current;
@@ -95,11 +97,13 @@ struct host {
 	alignas(16) uint8_t ist[HOST_ISTS][HOST_IST_SIZE];
 };
 
-/* Takes the machine: IF=0, our GDT, TSS and IDT, 8259s and LVTs masked, the LAPIC timer ours, clean FPU. The firmware's
+/* Takes the machine: IF=0, our GDT, TSS and IDT, 8259s and LVTs masked, the LAPIC timer ours. The firmware's
  * page tables stay. h must keep its address until host_giveback(); all of it but the clock is overwritten.
  * E_INVAL: a frequency is 0. E_NODEV: no usable local APIC, or its timer does not interrupt; the machine is the
  * firmware's again. */
 int host_takeover(struct host *h);
+/* What no entry loads and no exit stores is the guest's while it runs: the FPU and DR0 to DR3. As after reset, for the next. */
+void host_fresh_guest(void);
 /* Puts everything back. What cannot be put back is a TR that was null: no instruction loads it, so TR keeps our
  * selector; the firmware has no use for it then. */
 void host_giveback(struct host *h);

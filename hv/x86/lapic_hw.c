@@ -12,7 +12,7 @@
 #define REG_STRIDE 16         /* one 32-bit register every 16 bytes */
 #define VECTORS_PER_REG 32
 #define ICR_BUSY_POLLS 100000
-#define IRR_POLLS 10000000
+#define IRR_POLLS 1000000
 #define XAPIC_ID MASK(31, 24)
 #define X2APIC_ICR_DEST_SHIFT 32
 

@@ -288,10 +288,7 @@ static void vmx_enter(struct vcpu *v, uint64_t deadline, bool immediate, struct 
 	count_exit(x, out->kind);
 	switch (out->vendor_code) {
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
-		if (x->posted)
-			vmx_take_acknowledged(x);
-		else
-			host_take_interrupts(x->host);
+		vmx_take_interrupt(x);
 		break;
 	case EXIT_REASON_INTERRUPT_WINDOW:
 		x->state.open = true;

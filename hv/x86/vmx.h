@@ -160,8 +160,8 @@ void vmx_set_vid(struct vcpu *v, enum hvm_vid vid);
 void vmx_set_vid_status(struct vcpu *v, uint8_t rvi, uint8_t svi);
 void vmx_set_eoi_exits(struct vcpu *v, const uint64_t bitmap[4]);
 bool vmx_notify(struct vcpu *v);
-/* An exit for an interrupt of the host's that has acknowledged it. */
-void vmx_take_acknowledged(struct vmx *x);
+/* Behind an exit for an interrupt of the host's. */
+void vmx_take_interrupt(struct vmx *x);
 /* A page of RAM has come or gone. */
 void vmx_vid_page_mapped(struct vcpu *v);
 void vmx_vid_page_unmapped(struct vcpu *v);

@@ -22,13 +22,16 @@ struct trial {
 static void enter_trial(struct vmx *x)
 {
 	struct hvm_regs regs = { 0 };
+	bool interrupted;
 
 	do {
 		vmcs_write(x, VMCS_PREEMPTION_TIMER, UINT32_MAX);
 		x->entry = vmx_vmenter(&regs, &x->host_rsp, x->launched);
 		x->launched = x->launched || x->entry == VMX_ENTERED;
-		host_take_interrupts(x->host);
-	} while (x->entry == VMX_ENTERED && vmcs_read(x, VMCS_EXIT_REASON) == EXIT_REASON_EXTERNAL_INTERRUPT);
+		interrupted = x->entry == VMX_ENTERED && vmcs_read(x, VMCS_EXIT_REASON) == EXIT_REASON_EXTERNAL_INTERRUPT;
+		if (interrupted)
+			vmx_take_interrupt(x);
+	} while (interrupted);
 }
 
 /* SDM v3, "Interruptibility State": with virtual NMIs an entry sets virtual-NMI blocking as bit 3 says. Bochs 2.7 sets it where the bit

@@ -141,10 +141,15 @@ bool vmx_notify(struct vcpu *v)
 
 /* SDM v3, "VM-Exit Controls": with "acknowledge interrupt on exit" "the logical processor acknowledges the interrupt controller,
  * acquiring the interrupt's vector. The vector is stored in the VM-exit interruption-information field". */
-void vmx_take_acknowledged(struct vmx *x)
+void vmx_take_interrupt(struct vmx *x)
 {
-	uint32_t info = (uint32_t)vmcs_read(x, VMCS_EXIT_INTR_INFO);
+	uint32_t info;
 
+	if (!x->posted) {
+		host_take_interrupts(x->host);
+		return;
+	}
+	info = (uint32_t)vmcs_read(x, VMCS_EXIT_INTR_INFO);
 	if (info & INTR_INFO_VALID)
 		host_dispatch(x->host, INTR_INFO_VECTOR(info));
 }

@@ -92,7 +92,7 @@ enum { BP_EXECUTE = 0, BP_WRITE = 1, BP_ACCESS = 3 }; /* R/W field of DR7 */
 enum { BP_LEN_1 = 0, BP_LEN_4 = 3, BP_LEN_8 = 2 };
 #define DR7_LOCAL(n) BIT64(2 * (n))
 #define DR7_CONDITION(n, rw, len) ((uint64_t)((rw) | (len) << 2) << (16 + 4 * (n)))
-#define DR7_BREAKPOINT(n, rw, len) (DR7_INIT | DR7_LOCAL(n) | DR7_CONDITION(n, rw, len))
+#define DR7_BREAKPOINT(n, rw, len) (DR7_LOCAL(n) | DR7_CONDITION(n, rw, len))
 
 #define DR(n)                                                                                        \
 	static inline uint64_t read_dr##n(void)                                                      \
@@ -158,7 +158,7 @@ SCENARIO(debug_data, .name = "debug.data-breakpoint")
 	debug_watched = 0;
 	write_dr2((uint64_t)&debug_watched);
 	write_dr6(DR6_INIT);
-	write_dr7(DR7_BREAKPOINT(2, BP_WRITE, BP_LEN_4));
+	write_dr7(DR7_INIT | DR7_BREAKPOINT(2, BP_WRITE, BP_LEN_4));
 	seq_watched_write();
 	write_dr7(DR7_INIT);
 	EXPECT_EQ(debug_watched, 1);
@@ -180,7 +180,7 @@ SCENARIO(debug_code, .name = "debug.code-breakpoint")
 	on_vector(VEC_DB, see_dr6);
 	write_dr0((uint64_t)code_breakpoint);
 	write_dr6(DR6_INIT);
-	write_dr7(DR7_BREAKPOINT(0, BP_EXECUTE, BP_LEN_1));
+	write_dr7(DR7_INIT | DR7_BREAKPOINT(0, BP_EXECUTE, BP_LEN_1));
 	seq_code_breakpoint();
 	write_dr7(DR7_INIT);
 	EXPECT_EQ(arrivals.count, 1);
@@ -247,7 +247,7 @@ SCENARIO(debug_host, .name = "debug.breakpoints-are-the-guests-own")
 	write_dr0(APIC_DEFAULT_PHYS + APIC_TIMER_INITIAL);
 	write_dr1(APIC_DEFAULT_PHYS + APIC_EOI);
 	write_dr2(APIC_DEFAULT_PHYS + APIC_ICR_LOW);
-	write_dr7(DR7_BREAKPOINT(0, BP_ACCESS, BP_LEN_4) | DR7_BREAKPOINT(1, BP_ACCESS, BP_LEN_4) |
+	write_dr7(DR7_INIT | DR7_BREAKPOINT(0, BP_ACCESS, BP_LEN_4) | DR7_BREAKPOINT(1, BP_ACCESS, BP_LEN_4) |
 		  DR7_BREAKPOINT(2, BP_ACCESS, BP_LEN_4));
 	irq_open();
 	settle();
@@ -273,7 +273,7 @@ SCENARIO(debug_db_loop, .name = "debug.db-loop", .deadline_ms = 500,
 	on_vector(VEC_DB, empty_handler);
 	set_ist(VEC_DB, 1);
 	write_dr0((uint64_t)slot);
-	write_dr7(DR7_BREAKPOINT(0, BP_WRITE, BP_LEN_8));
+	write_dr7(DR7_INIT | DR7_BREAKPOINT(0, BP_WRITE, BP_LEN_8));
 	*slot = 1;
 	write_dr7(DR7_INIT);
 	fail("", "the handler has returned");

@@ -270,6 +270,9 @@ SCENARIO(debug_db_loop, .name = "debug.db-loop", .deadline_ms = 500,
 
 	if (!env.lab)
 		skip("nobody ends it");
+	/* QEMU 10.0 asserts that its lock is not held, and holds it while its CPU takes an interrupt. */
+	if (on_platform("kvm-amd*,nested-kvm"))
+		skip("a breakpoint that a delivery hits ends the emulator");
 	on_vector(VEC_DB, empty_handler);
 	set_ist(VEC_DB, 1);
 	write_dr0((uint64_t)slot);

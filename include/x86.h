@@ -15,9 +15,14 @@
 #define RFLAGS_IF BIT64(9)
 #define RFLAGS_DF BIT64(10)
 #define RFLAGS_OF BIT64(11)
+#define RFLAGS_IOPL MASK(13, 12)
+#define RFLAGS_NT BIT64(14)
 #define RFLAGS_RF BIT64(16)
 #define RFLAGS_VM BIT64(17)
 #define RFLAGS_AC BIT64(18)
+#define RFLAGS_ID BIT64(21)
+#define RFLAGS_VIP BIT64(20)
+#define RFLAGS_VIF BIT64(19)
 
 #define CPL_USER 3
 
@@ -66,6 +71,7 @@
 #define AR_TYPE_CODE BIT(3)
 #define AR_S BIT(4)
 #define AR_DPL(ar) GET_FIELD(6, 5, ar)
+#define AR_DPL_FIELD(dpl) ((uint32_t)FIELD(6, 5, dpl))
 #define AR_P BIT(7)
 #define AR_AVL BIT(12)
 #define AR_L BIT(13)
@@ -81,6 +87,7 @@
 #define DR6_BD BIT64(13)
 #define DR6_BS BIT64(14)
 #define DR6_BREAKPOINTS MASK(3, 0)
+#define DR6_BT BIT64(15)
 #define DR6_INIT 0xffff0ff0ull
 #define DR7_INIT 0x400ull
 #define DR7_ENABLE MASK(7, 0) /* L0 to G3 */

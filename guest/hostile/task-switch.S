@@ -1,63 +1,61 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * A task switch by a far jump to a TSS. "Task switches are not allowed in VMX non-root operation" (SDM v3, "Treatment of Task
- * Switches"): each exits, and would have to be emulated. With SVM they are intercepted, but TCG does not look. Knows nothing
- * else.
+ * Task switches by JMP, CALL and IRET, with what SDM v3, "Task Switching", says of each: the old task's state, the busy flags, the
+ * link, NT and CR0.TS. Knows nothing of gates.
  *
- * Verdict on tcg-svm: guest exit status 0
- * Verdict on *-vmx: exit without a handler, code=0x9
- * Verdict: exit without a handler, code=0x7d */
-#include "hostile.h"
+ * Verdict: guest exit status 0 */
+#include "task.h"
 
-#define SEL_OLD 0x18
-#define SEL_NEW 0x20
-#define TSS_AVAILABLE 0x89
-#define TSS_SIZE 104
-#define TSS_EIP 0x20
-#define TSS_ESP 0x38
-#define TSS_SEGMENTS 0x48 /* ES, CS, SS, DS, FS, GS: four bytes each */
-#define EFLAGS_RESERVED 2
-#define TSS_EFLAGS 0x24
+	TASKS
+	TASK task_tss, called, task_stack
+	mov $0x12345678, %edx
+	lcall $SEL_TASK, $0
+back:	cmp $0x12345678, %edx
+	MUST_BE_EQUAL 2
+	str %ax
+	cmp $SEL_MAIN, %ax
+	MUST_BE_EQUAL 3
+	cmpb $TSS_AVAILABLE, gdt_tasks + SEL_TASK + 5
+	MUST_BE_EQUAL 4
+	/* IRET saved where the other task goes on, without NT */
+	cmpl $again, task_tss + TSS_EIP
+	MUST_BE_EQUAL 5
+	testl $EFLAGS_NT, task_tss + TSS_EFLAGS
+	MUST_BE_EQUAL 6
+	clts
+	ljmp $SEL_TASK, $0
+	EXIT 7
 
-.macro DESCRIPTOR tss, selector
-	mov $\tss, %eax
-	movw $(TSS_SIZE - 1), gdt_tasks + \selector
-	mov %ax, gdt_tasks + \selector + 2
-	shr $16, %eax
-	mov %al, gdt_tasks + \selector + 4
-	movb $TSS_AVAILABLE, gdt_tasks + \selector + 5
-.endm
-
-	HOSTILE
-	DESCRIPTOR old, SEL_OLD
-	DESCRIPTOR new, SEL_NEW
-	lgdt gdt_tasks_pointer
-	mov $SEL_OLD, %eax
-	ltr %ax
-	movl $there, new + TSS_EIP
-	movl $EFLAGS_RESERVED, new + TSS_EFLAGS
-	mov %esp, new + TSS_ESP
-	mov $SEL_DATA, %eax
-	mov $5, %ecx
-1:	mov %eax, new + TSS_SEGMENTS(, %ecx, 4)
-	dec %ecx
-	jns 1b
-	movl $SEL_CODE, new + TSS_SEGMENTS + 4
-	ljmp $SEL_NEW, $0
-	EXIT 1
-there:	str %ax
-	cmp $SEL_NEW, %ax
-	jne 1f
+called:	str %ax
+	cmp $SEL_TASK, %ax
+	MUST_BE_EQUAL 8
+	cmpw $SEL_MAIN, task_tss
+	MUST_BE_EQUAL 9
+	pushf
+	pop %eax
+	and $EFLAGS_NT, %eax
+	cmp $EFLAGS_NT, %eax
+	MUST_BE_EQUAL 10
+	mov %cr0, %eax
+	and $CR0_TS, %eax
+	cmp $CR0_TS, %eax
+	MUST_BE_EQUAL 11
+	cmpb $TSS_BUSY, gdt_tasks + SEL_MAIN + 5
+	MUST_BE_EQUAL 12
+	cmpb $TSS_BUSY, gdt_tasks + SEL_TASK + 5
+	MUST_BE_EQUAL 13
+	cmpl $back, main_tss + TSS_EIP
+	MUST_BE_EQUAL 14
+	cmp $task_stack, %esp
+	MUST_BE_EQUAL 15
+	xor %edx, %edx
+	iret
+	/* behind the JMP: no NT, and the old task is not busy any more */
+again:	pushf
+	pop %eax
+	test $EFLAGS_NT, %eax
+	MUST_BE_EQUAL 16
+	cmpb $TSS_AVAILABLE, gdt_tasks + SEL_MAIN + 5
+	MUST_BE_EQUAL 17
 	EXIT 0
-1:	EXIT 2
 
-	.data
-	.balign 8
-gdt_tasks:
-	.quad 0, DESC_CODE32, DESC_DATA, 0, 0
-gdt_tasks_pointer:
-	.word . - gdt_tasks - 1
-	.long gdt_tasks
-	.balign 128
-old:	.skip TSS_SIZE
-	.balign 128
-new:	.skip TSS_SIZE
+	TASKS_DATA

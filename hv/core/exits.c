@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * What each exit means: done here, or handed to the user half and finished when it comes back.
  * Knows nothing of injection, and nothing of devices. */
+#include "core/task.h"
 #include "core/vcpu.h"
 
 #include "x86.h"
@@ -261,6 +262,8 @@ bool vcpu_handle_exit(struct vcpu *v, const struct hvm_exit *x)
 		return exit_nop(v, x);
 	case HVM_EXIT_EXCEPTION:
 		return exit_exception(v, x);
+	case HVM_EXIT_TASK:
+		return vcpu_switch_task(v, &x->task);
 	case HVM_EXIT_SHUTDOWN:
 		return vcpu_exit_to_user(v, VCPU_EXIT_SHUTDOWN);
 	case HVM_EXIT_FAIL_ENTRY:

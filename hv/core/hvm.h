@@ -63,6 +63,15 @@ struct event {
 	uint32_t error;
 };
 
+/* What starts a task switch; the order is that of VMX. */
+enum task_source { TASK_CALL, TASK_IRET, TASK_JMP, TASK_GATE };
+struct hvm_task {
+	uint16_t selector; /* of the new TSS */
+	enum task_source source;
+	uint8_t insn_len;  /* of the instruction that started it, INT n included */
+	struct event event; /* TASK_GATE: what is being delivered; SOFT by an instruction */
+};
+
 enum hvm_exit_kind {
 	HVM_EXIT_NONE,       /* the backend's own business; evaluate and enter again */
 	HVM_EXIT_INTR,       /* host interrupt (timer, kick), already taken by the host */
@@ -82,6 +91,7 @@ enum hvm_exit_kind {
 	HVM_EXIT_GP,         /* one that is privileged beyond ring 0 here: RDPMC */
 	HVM_EXIT_NOP,        /* INVD, WBINVD: done by skipping it */
 	HVM_EXIT_EXCEPTION,  /* intercepted only to be given to the guest after a clean-up: `event` */
+	HVM_EXIT_TASK,       /* a task switch; the event that it delivers is no `vectoring`: it is delivered with it */
 	HVM_EXIT_SHUTDOWN,
 	HVM_EXIT_FAIL_ENTRY,
 	HVM_EXIT_UNKNOWN,
@@ -105,6 +115,7 @@ struct hvm_exit {
 			bool write, fetch, walk; /* walk: while reading guest page tables */
 		} npf;
 		struct event event;
+		struct hvm_task task;
 		uint8_t eoi_vector;
 		uint16_t apic_offset;
 	};

@@ -267,6 +267,10 @@ enum vmcs_field {
 #define VM_ENTRY_LOAD_PAT BIT(14)
 #define VM_ENTRY_LOAD_EFER BIT(15)
 
+/* "Exit Qualification for Task Switches" */
+#define TASK_SWITCH_SELECTOR(q) ((uint16_t)GET_FIELD(15, 0, q))
+#define TASK_SWITCH_SOURCE(q) GET_FIELD(31, 30, q)
+
 /* "Format of Interruptibility State" */
 #define INTERRUPTIBILITY_STI BIT(0)
 #define INTERRUPTIBILITY_MOV_SS BIT(1)

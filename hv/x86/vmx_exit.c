@@ -71,6 +71,23 @@ static void translate_npf(struct vmx *x, struct hvm_exit *out)
 	fix_nmi_blocking(x, &out->vectoring, info & EPT_VIOLATION_NMI_UNBLOCKING);
 }
 
+/* SDM v3, "Architectural State Before a VM Exit": a gate's NMI has its "virtual-NMI blocking in effect", and IRET has none any more. */
+static void translate_task(struct vmx *x, struct hvm_exit *out)
+{
+	uint64_t info = vmcs_read(x, VMCS_EXIT_QUALIFICATION), nmi = INTERRUPTIBILITY_NMI;
+
+	out->kind = HVM_EXIT_TASK;
+	out->task.selector = TASK_SWITCH_SELECTOR(info);
+	out->task.source = (enum task_source)TASK_SWITCH_SOURCE(info);
+	out->task.event = (struct event){ .type = EVENT_NONE };
+	translate_vectoring(x, &out->task.event);
+	out->task.insn_len = 0;
+	if (out->task.source != TASK_GATE || out->task.event.type == EVENT_SOFT)
+		out->task.insn_len = (uint8_t)vmcs_read(x, VMCS_EXIT_INSN_LEN);
+	if (out->task.source == TASK_IRET)
+		vmx_set_state(x, STATE_INTERRUPTIBILITY, vmx_state(x, STATE_INTERRUPTIBILITY) & ~nmi);
+}
+
 /* An access to the page at APIC_DEFAULT_PHYS that the CPU does not virtualize. It tells no address but the offset. */
 static void translate_apic_access(struct vmx *x, struct hvm_exit *out)
 {
@@ -267,6 +284,9 @@ void vmx_translate_exit(struct vcpu *v, struct hvm_exit *out)
 		return;
 	case EXIT_REASON_EPT_VIOLATION:
 		translate_npf(x, out);
+		return;
+	case EXIT_REASON_TASK_SWITCH:
+		translate_task(x, out);
 		return;
 	case EXIT_REASON_APIC_ACCESS:
 		translate_apic_access(x, out);

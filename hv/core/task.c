@@ -53,6 +53,9 @@ _Static_assert(sizeof(struct tss32) == 0x68 && sizeof(struct tss16) == 0x2c, "th
 	 RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID)
 #define DR7_LOCAL (BIT64(0) | BIT64(2) | BIT64(4) | BIT64(6) | BIT64(8))
 #define CPL_MAX 3
+#define PDPTES 4
+#define PDPT_ADDR MASK(31, 5)
+#define PDPTE_RESERVED (MASK(2, 1) | MASK(8, 5))
 
 struct task {
 	struct vcpu *v;
@@ -447,10 +450,33 @@ static int push_error(struct task *t)
 
 /* ---- all of it ---- */
 
+/* As by MOV to CR3: "If any of the PDPTEs sets both the P flag (bit 0) and any reserved bit, the MOV to CR instruction causes a
+ * general-protection exception" (SDM v3, "PDPTE Registers"). No entry would take them. */
+static int check_pdptes(struct task *t)
+{
+	const struct vcpu *v = t->v;
+	uint64_t pdpt[PDPTES];
+	const void *p;
+
+	if (!t->wide || !(v->ops->get(v, HVM_CR0) & CR0_PG) || !(v->ops->get(v, HVM_CR4) & CR4_PAE))
+		return 0;
+	t->fault.cr2 = t->tss.cr3 & PDPT_ADDR;
+	p = ram_at(&v->ram, GPA(t->fault.cr2), sizeof(pdpt));
+	if (!p)
+		return E_NXIO;
+	memcpy(pdpt, p, sizeof(pdpt));
+	for (unsigned i = 0; i < PDPTES; i++)
+		if ((pdpt[i] & PTE_P) && (pdpt[i] & (PDPTE_RESERVED | MASK(63, v->phys_bits))))
+			return fail(t, VEC_GP, 0);
+	return 0;
+}
+
 static int prepare(struct task *t)
 {
 	int err = read_new_tss(t);
 
+	if (!err)
+		err = check_pdptes(t);
 	return err ? err : check_writes(t);
 }
 

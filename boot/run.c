@@ -81,8 +81,7 @@ static int run_guest(struct run *r)
 {
 	struct vmm_config vcpu = { .api = &vcpu_native_api,
 				   .h = r->vcpu,
-				   .run = &r->vcpu->run,
-				   .tsc = { r->host->mult, r->host->tsc0 } };
+				   .run = &r->vcpu->run };
 	struct mb_entry entry;
 	int err;
 

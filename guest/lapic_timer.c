@@ -420,6 +420,43 @@ SCENARIO(lapic_deadline_replaced, .name = "lapic.tsc-deadline-replaced", .deadli
 	set_deadline(0);
 }
 
+/* IA32_TSC goes an hour forward; then a deadline is set, soon by the new count; and one for the old count's next hour is armed when
+ * the TSC jumps over it.
+ * Intel SDM v3, "TSC-Deadline Mode": the interrupt comes when the processor's "time-stamp counter equals or exceeds the absolute
+ * time". Must: fires at its time by the count that the guest reads, and at once where the count has passed it. */
+static void tsc_forward(uint64_t ms) { wrmsr(MSR_TSC, rdtsc() + ms * env.tsc_per_ms); }
+static void tsc_back(uint64_t ms) { wrmsr(MSR_TSC, rdtsc() - ms * env.tsc_per_ms); }
+
+SCENARIO(lapic_deadline_new_tsc, .name = "lapic.tsc-deadline-after-tsc-write")
+{
+	uint64_t target;
+
+	prepare_deadline(0);
+	tsc_forward(AN_HOUR_MS);
+	target = in_ms(LATER_MS);
+	set_deadline(target);
+	irq_on();
+	EXPECT(SPIN_UNTIL(fired(), LAPIC_LONG_MS));
+	EXPECT(rdtsc() >= target);
+	irq_off();
+	tsc_back(AN_HOUR_MS);
+	EXPECT_EQ(fired(), 1);
+}
+
+SCENARIO(lapic_deadline_jumped, .name = "lapic.tsc-deadline-passed-by-tsc-write")
+{
+	prepare_deadline(0);
+	set_deadline(in_ms(AN_HOUR_MS));
+	irq_on();
+	spin_ms(LAPIC_SOME_MS);
+	EXPECT_EQ(fired(), 0);
+	tsc_forward(2 * AN_HOUR_MS);
+	EXPECT(SPIN_UNTIL(fired(), LAPIC_LONG_MS));
+	irq_off();
+	tsc_back(2 * AN_HOUR_MS);
+	EXPECT_EQ(fired(), 1);
+}
+
 /* The timer's mode is changed with a target pending, and changed back.
  * Intel SDM v3, "TSC-Deadline Mode": "Transitioning between TSC-deadline mode and other timer modes also disarms the timer."
  * "In other timer modes ... the IA32_TSC_DEADLINE MSR reads zero and writes are ignored." Must: no interrupt. */

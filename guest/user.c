@@ -131,3 +131,27 @@ SCENARIO(user_accept_delivery, .name = "user.accept-during-exception-delivery",
 		error("the delivery of #DB did not fault in the nested page tables");
 	expect_db_then(PIC_VECTOR(LINE), (uint64_t)step_popf_next);
 }
+
+/* SDM v2, "HLT": "An enabled interrupt (including NMI and SMI), a debug exception, the BINIT# signal, the INIT# signal, or the
+ * RESET# signal will resume execution." POPF sets TF, so the trap is due behind HLT, whatever IF is: there is nothing to wait for.
+ * user: HLT comes out of the kernel half, which owes #DB, and the user half may not sleep. */
+SEQUENCE(seq_step_hlt,
+	"	pushfq\n"
+	"	orq $" STR(TF_MASK) ", (%rsp)\n"
+	"	popfq\n"
+	"	hlt\n"
+	SEQ_LABEL(step_hlt_next)
+	"	nop\n");
+extern const char step_hlt_next[];
+
+SCENARIO(user_step_hlt, .name = "user.single-step-over-hlt")
+{
+	on_vector(VEC_DB, end_step);
+	seq_step_hlt();
+	EXPECT_ARRIVAL(0, VEC_DB, step_hlt_next);
+	irq_on();
+	seq_step_hlt();
+	irq_off();
+	EXPECT_ARRIVAL(1, VEC_DB, step_hlt_next);
+	EXPECT_EQ(arrivals.count, 2);
+}

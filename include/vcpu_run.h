@@ -91,6 +91,12 @@ struct vcpu_run {
 	};
 };
 
+/* The guest's TSC against time: ns = ((TSC - tsc0) * mult) >> 32. Used only by the local APIC's TSC-deadline mode. */
+struct tsc_clock {
+	uint64_t mult; /* 32.32 fixed point ns per tick */
+	uint64_t tsc0; /* guest TSC at ns == 0 */
+};
+
 /* An interrupt message as the APIC bus carries it (KVM_SIGNAL_MSI). */
 struct apic_msg {
 	uint32_t dest;
@@ -135,6 +141,13 @@ struct vcpu_api {
 	int (*interrupt)(void *h, uint32_t vector);
 	/* KVM_NMI */
 	void (*nmi)(void *h);
+	/* KVM_GET_VCPU_EVENTS. Is an exception, an NMI that is not blocked or an interrupt on its way to the CPU? Then a HLT that
+	 * came out of the kernel half does not wait. */
+	bool (*has_event)(void *h);
+	/* KVM_GET_MSRS of IA32_TSC, and KVM_GET_TSC_KHZ: the guest's TSC as it is now, which the guest may have written. */
+	void (*get_tsc)(void *h, struct tsc_clock *out);
+	/* KVM_GET_LAPIC, one register (APIC_*) of it. Split mode; 0 in user mode. */
+	uint32_t (*get_lapic)(void *h, uint32_t reg);
 	/* KVM_SIGNAL_MSI, split mode; E_NXIO in user mode. */
 	int (*signal_msi)(void *h, const struct apic_msg *msg);
 	/* The routes' level-triggered vectors: their EOI comes back as VCPU_EXIT_IOAPIC_EOI. Split mode. */

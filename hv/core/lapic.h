@@ -47,12 +47,6 @@ struct lapic {
 	bool bsp;
 };
 
-/* Guest TSC against time: ns = (tsc * mult) >> 32, and tsc = guest TSC. Used only by TSC-deadline mode. */
-struct tsc_clock {
-	uint64_t mult;  /* 32.32 fixed point ns per tick */
-	uint64_t tsc0;  /* guest TSC at ns == 0 */
-};
-
 /* KVM's reset state for the BSP: LVT0 = ExtINT, unmasked (the virtual wire that firmware leaves behind);
  * everything else architectural. */
 void lapic_reset(struct lapic *l, uint32_t id, bool bsp);

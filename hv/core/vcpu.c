@@ -364,6 +364,25 @@ static void vcpu_native_nmi(void *h)
 	v->ev.nmi.pending = 1;
 }
 
+static bool vcpu_native_has_event(void *h)
+{
+	return vcpu_has_wake_event(h);
+}
+
+static void vcpu_native_get_tsc(void *h, struct tsc_clock *out)
+{
+	const struct vcpu *v = h;
+
+	*out = v->tsc;
+}
+
+static uint32_t vcpu_native_get_lapic(void *h, uint32_t reg)
+{
+	struct vcpu *v = h;
+
+	return v->mode == IRQCHIP_SPLIT ? lapic_read(&v->lapic, reg, v->now) : 0;
+}
+
 static int vcpu_native_signal_msi(void *h, const struct apic_msg *msg)
 {
 	struct vcpu *v = h;
@@ -449,6 +468,9 @@ const struct vcpu_api vcpu_native_api = {
 	.run = vcpu_native_run,
 	.interrupt = vcpu_native_interrupt,
 	.nmi = vcpu_native_nmi,
+	.has_event = vcpu_native_has_event,
+	.get_tsc = vcpu_native_get_tsc,
+	.get_lapic = vcpu_native_get_lapic,
 	.signal_msi = vcpu_native_signal_msi,
 	.set_eoi_exits = vcpu_native_set_eoi_exits,
 	.unmap = vcpu_native_unmap,

@@ -16,6 +16,8 @@
 #include "vmm/ktap.h"
 #include "x86.h"
 
+#define DEST_EVERY 0xff
+
 void vmm_init(struct vmm *v, const struct vmm_config *cfg)
 {
 	struct vmm_config copy = *cfg; /* it may be the last run's own */
@@ -28,6 +30,7 @@ void vmm_init(struct vmm *v, const struct vmm_config *cfg)
 	machine_init(&v->machine, v->now, copy.unix_seconds, copy.trace);
 	v->machine.testdev.on = copy.testdev;
 	lapic_reset(&v->lapic, 0, true);
+	copy.api->get_tsc(copy.h, &v->tsc);
 }
 
 static bool is_user(const struct vmm *v)
@@ -54,13 +57,17 @@ static void check_deadline(struct vmm *v)
 	}
 }
 
-/* LINT0 is wired to the 8259 in user mode: as an NMI it needs no IF. */
+static uint32_t lint0(const struct vmm *v)
+{
+	return is_user(v) ? v->lapic.lvt[LVT_LINT0] : v->cfg.api->get_lapic(v->cfg.h, APIC_LVT_LINT0);
+}
+
+/* LINT0 is wired to the 8259: as an NMI it needs no IF. */
 static bool nmi_possible(const struct vmm *v)
 {
-	uint32_t lint0 = v->lapic.lvt[LVT_LINT0];
+	uint32_t lvt = lint0(v);
 
-	return machine_nmi_possible(&v->machine) ||
-	       (is_user(v) && !(lint0 & APIC_LVT_MASKED) && APIC_DM(lint0) == APIC_DM_NMI);
+	return machine_nmi_possible(&v->machine) || (!(lvt & APIC_LVT_MASKED) && APIC_DM(lvt) == APIC_DM_NMI);
 }
 
 /* HLT in split mode stays in the kernel half. With IF=0 only an NMI gets it out, whatever the devices do. */
@@ -97,19 +104,44 @@ static void send_messages(struct vmm *v)
 	}
 }
 
+/* SDM v3, "Local Vector Table", Delivery Mode: Fixed "delivers the interrupt specified in the vector field", NMI "delivers an NMI
+ * interrupt to the processor", and neither asks the 8259 for a vector. ExtINT is the kernel half's to judge, by "ready". In split
+ * mode LVT0 is asked for when the wire rises, and only then: to look at it may be a system call. */
+static void raise_lint0(struct vmm *v)
+{
+	uint32_t lvt = lint0(v);
+	const struct apic_msg msg = { .dest = DEST_EVERY, .vector = APIC_VECTOR(lvt), .delivery_mode = APIC_DM_FIXED };
+
+	if ((lvt & APIC_LVT_MASKED) || !(v->cfg.run->apic_base & APIC_BASE_EN))
+		return;
+	if (APIC_DM(lvt) == APIC_DM_NMI)
+		v->machine.events.nmis++;
+	else if (APIC_DM(lvt) == APIC_DM_FIXED)
+		v->cfg.api->signal_msi(v->cfg.h, &msg);
+}
+
+static void drive_lint0(struct vmm *v)
+{
+	bool high = pic_intr(&v->machine.pic);
+
+	if (is_user(v))
+		lapic_set_lint0(&v->lapic, high);
+	else if (high && !v->intr)
+		raise_lint0(v);
+	v->intr = high;
+}
+
 /* What the wires between 8259, I/O APIC and local APIC carry. */
 static void settle(struct vmm *v)
 {
 	int eoi;
 
 	send_messages(v);
-	if (!is_user(v))
-		return;
-	while ((eoi = lapic_take_eoi(&v->lapic)) >= 0) {
+	while (is_user(v) && (eoi = lapic_take_eoi(&v->lapic)) >= 0) {
 		ioapic_eoi(&v->machine.ioapic, (uint8_t)eoi);
 		send_messages(v);
 	}
-	lapic_set_lint0(&v->lapic, pic_intr(&v->machine.pic));
+	drive_lint0(v);
 }
 
 static void advance(struct vmm *v)
@@ -122,17 +154,6 @@ static void advance(struct vmm *v)
 	settle(v);
 }
 
-/* The CPU is not here to ask whether it blocks NMIs, except while it is halted. */
-static void wake_by_nmi(struct vmm *v)
-{
-	struct vcpu_dump d;
-
-	if (!v->halted)
-		return;
-	v->cfg.api->dump(v->cfg.h, &d);
-	v->halted = d.nmi_masked;
-}
-
 static void offer_nmi(struct vmm *v)
 {
 	struct machine_events *e = &v->machine.events;
@@ -140,8 +161,8 @@ static void offer_nmi(struct vmm *v)
 	if (is_user(v) && lapic_take_nmi(&v->lapic))
 		e->nmis++;
 	for (; e->nmis; e->nmis--) {
-		wake_by_nmi(v);
 		v->cfg.api->nmi(v->cfg.h);
+		v->halted = v->halted && !v->cfg.api->has_event(v->cfg.h); /* not if it blocks NMIs */
 	}
 }
 
@@ -216,7 +237,10 @@ static uint64_t next_deadline(const struct vmm *v)
 {
 	uint64_t t = min_u64(machine_deadline(&v->machine), vmm_deadline(v));
 
-	return is_user(v) ? min_u64(t, lapic_deadline(&v->lapic)) : min_u64(t, v->now + VMM_HANG_POLL);
+	if (!is_user(v))
+		return min_u64(t, v->now + VMM_HANG_POLL);
+	t = min_u64(t, lapic_deadline(&v->lapic));
+	return v->lapic.tsc_deadline ? min_u64(t, v->now + VMM_TSC_POLL) : t;
 }
 
 /* User mode, halted: can it run again? Waits a while if not; ends the run if it never will. */
@@ -264,6 +288,17 @@ static bool prepare(struct vmm *v)
 	return true;
 }
 
+/* The guest writes its TSC without a word to us. What is armed for a TSC comes at another time then: SDM v3, "TSC-Deadline
+ * Mode": "a timer interrupt occurs when the value of the TSC is greater than or equal to the deadline". */
+static void follow_tsc(struct vmm *v)
+{
+	const uint64_t was = v->tsc.tsc0;
+
+	v->cfg.api->get_tsc(v->cfg.h, &v->tsc);
+	if (v->tsc.tsc0 != was && v->lapic.tsc_deadline)
+		lapic_write_msr(&v->lapic, MSR_TSC_DEADLINE, v->lapic.tsc_deadline, v->now, &v->tsc);
+}
+
 /* What the run has changed by itself. */
 static void take_results(struct vmm *v)
 {
@@ -275,11 +310,13 @@ static void take_results(struct vmm *v)
 		v->handed = VMM_NO_VECTOR;
 	if (!is_user(v))
 		return;
+	if (v->lapic.tsc_deadline || run->exit_reason == VCPU_EXIT_WRMSR)
+		follow_tsc(v);
 	/* Only a change: TPR has bits that CR8 has not. */
 	if (run->cr8 != lapic_cr8(&v->lapic))
 		lapic_set_cr8(&v->lapic, (uint8_t)run->cr8);
 	if (run->apic_base != v->lapic.base)
-		lapic_write_msr(&v->lapic, MSR_APIC_BASE, run->apic_base, v->now, &v->cfg.tsc);
+		lapic_write_msr(&v->lapic, MSR_APIC_BASE, run->apic_base, v->now, &v->tsc);
 }
 
 /* ---- exits ---- */
@@ -402,16 +439,18 @@ static void serve_msr(struct vmm *v, bool write)
 	int r = E_INVAL;
 
 	if (is_user(v)) {
-		r = write ? lapic_write_msr(&v->lapic, msr, run->msr.data, v->now, &v->cfg.tsc) :
+		r = write ? lapic_write_msr(&v->lapic, msr, run->msr.data, v->now, &v->tsc) :
 			    lapic_read_msr(&v->lapic, msr, &run->msr.data, v->now);
 	}
 	run->msr.error = r != 0;
 }
 
+/* SDM v2, "HLT": "An enabled interrupt (including NMI and SMI), a debug exception, the BINIT# signal, the INIT# signal, or the
+ * RESET# signal will resume execution." Those that the CPU has already are not ours to see. */
 static void serve_hlt(struct vmm *v)
 {
 	if (is_user(v))
-		v->halted = true;
+		v->halted = !v->cfg.api->has_event(v->cfg.h);
 	else
 		end_with_state(v, RUN_END_CRASH, "HLT came out of the kernel half in split mode");
 }

@@ -12,13 +12,14 @@
 #define VMM_NO_VECTOR (-1)
 /* A vCPU halted for good inside the kernel half is noticed at least this often. */
 #define VMM_HANG_POLL NSEC_PER_SEC
+/* A write of the guest's TSC, which moves a deadline that is armed, is noticed at least this often. User mode. */
+#define VMM_TSC_POLL (10 * NSEC_PER_MSEC)
 
 struct vmm_config {
 	const struct vcpu_api *api;
 	void *h;               /* the api's own */
 	struct vcpu_run *run;  /* shared with the kernel half */
 	enum irqchip_mode mode;
-	struct tsc_clock tsc;  /* user mode: for the local APIC's TSC-deadline timer */
 	uint64_t deadline;     /* end of the whole run on the api's clock, TIME_NEVER: none */
 	uint64_t unix_seconds; /* time of day now */
 	uint8_t *ram;          /* guest memory from address 0 */
@@ -44,6 +45,8 @@ struct vmm {
 	struct vmm_config cfg;
 	struct machine machine;
 	struct lapic lapic;    /* user mode */
+	struct tsc_clock tsc;  /* user mode: the guest's, for the local APIC's TSC-deadline timer */
+	bool intr;             /* split mode: the 8259's output as LINT0 had it last */
 	uint64_t now;
 	bool ready;            /* the last return said so, and nothing was handed over since */
 	bool halted;           /* user mode: HLT waits here */

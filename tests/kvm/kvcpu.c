@@ -153,6 +153,30 @@ static void kvcpu_nmi(void *h)
 	ioctl(v->fd, KVM_NMI);
 }
 
+static bool kvcpu_has_event(void *h)
+{
+	const struct kvcpu *v = h;
+	struct kvm_vcpu_events e;
+
+	if (ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e))
+		return false;
+	return e.exception.injected || e.exception.pending || e.interrupt.injected || e.nmi.injected ||
+	       (e.nmi.pending && !e.nmi.masked);
+}
+
+static void kvcpu_get_tsc(void *h, struct tsc_clock *out)
+{
+	struct kvcpu *v = h;
+
+	tsc_follow_guest(v->fd, &v->tsc);
+	*out = v->tsc;
+}
+
+static uint32_t kvcpu_get_lapic(void *h, uint32_t reg)
+{
+	return kvcpu_lapic_reg(h, reg);
+}
+
 static int kvcpu_signal_msi(void *h, const struct apic_msg *msg)
 {
 	struct kvcpu *v = h;
@@ -221,6 +245,9 @@ const struct vcpu_api kvcpu_api = {
 	.run = kvcpu_run,
 	.interrupt = kvcpu_interrupt,
 	.nmi = kvcpu_nmi,
+	.has_event = kvcpu_has_event,
+	.get_tsc = kvcpu_get_tsc,
+	.get_lapic = kvcpu_get_lapic,
 	.signal_msi = kvcpu_signal_msi,
 	.set_eoi_exits = kvcpu_set_eoi_exits,
 	.unmap = kvcpu_unmap,

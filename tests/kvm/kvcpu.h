@@ -46,6 +46,8 @@ void kvcpu_close(struct kvcpu *v);
 int kvcpu_set_cpuid(const struct kvcpu *v);
 /* The Multiboot machine state. 0 or -1 with errno. */
 int kvcpu_set_entry(const struct kvcpu *v, uint32_t eip, uint32_t eax, uint32_t ebx);
+/* One register of KVM's local APIC, 0 if it has none. */
+uint32_t kvcpu_lapic_reg(const struct kvcpu *v, uint32_t reg);
 void kvcpu_dump(const struct kvcpu *v, struct vcpu_dump *out);
 
 /* kvcpu_exit.c */

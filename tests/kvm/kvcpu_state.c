@@ -104,6 +104,15 @@ static uint32_t apic_reg(const struct kvm_lapic_state *l, uint32_t offset)
 	return val;
 }
 
+uint32_t kvcpu_lapic_reg(const struct kvcpu *v, uint32_t reg)
+{
+	struct kvm_lapic_state l;
+
+	if (v->vm->mode == IRQCHIP_USER || ioctl(v->fd, KVM_GET_LAPIC, &l))
+		return 0;
+	return apic_reg(&l, reg);
+}
+
 /* The highest vector in IRR that the processor priority lets through, -1 if none. */
 static int lapic_pending_vector(const struct kvcpu *v)
 {

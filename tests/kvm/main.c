@@ -197,7 +197,6 @@ static int run_guest(struct app *a)
 		report_error(&a->report, "/dev/kvm: the entry state: %s", strerror(errno));
 		return E_IO;
 	}
-	vcpu.tsc = a->vcpu.tsc;
 	suite_run(&a->suite, &vcpu);
 	suite_verdict(&a->suite);
 	for (unsigned i = 0; i < KSTATS; i++)

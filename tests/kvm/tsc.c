@@ -70,6 +70,24 @@ static uint64_t value_of_try(unsigned i)
 	return (uint64_t)(i + 1) << TRY_SHIFT;
 }
 
+/* Where the kernel does not trust the machine's TSC the guest's stands still while the vCPU is not loaded: what is asked for behind
+ * an exit is as old as the exit. So what is less than this from where the guest's TSC is known to be is no write of the guest. */
+#define SLACK_NS (2 * NSEC_PER_MSEC)
+
+int tsc_follow_guest(int vcpu, struct tsc_clock *guest)
+{
+	uint64_t before = alarm_now(), val, expected;
+	uint64_t slack = ticks_of(SLACK_NS, guest->mult);
+
+	if (msr_get(vcpu, MSR_TSC, &val))
+		return -1;
+	expected = guest->tsc0 + ticks_of(before, guest->mult);
+	/* Either way round: the difference wraps as the TSC does. */
+	if (val - expected + slack > 2 * slack + ticks_of(alarm_now() - before, guest->mult))
+		guest->tsc0 += val - expected;
+	return 0;
+}
+
 /* What it is now cannot be asked for: where the kernel does not trust the machine's TSC, KVM stops the guest's while the vCPU
  * is not loaded, and lets it catch up at the next entry. So it is set, and the rate with it, to which KVM makes it catch up. */
 int tsc_of_guest(int vcpu, const struct tsc_clock *host, struct tsc_clock *guest)

@@ -12,3 +12,5 @@ void tsc_measure(struct tsc_clock *host);
 uint64_t tsc_khz(const struct tsc_clock *c);
 /* Sets the guest's, before it runs for the first time: the same rate, from now on. 0 or -1. */
 int tsc_of_guest(int vcpu, const struct tsc_clock *host, struct tsc_clock *guest);
+/* Right behind an exit: if the guest has written its TSC, the clock follows. 0 or -1. */
+int tsc_follow_guest(int vcpu, struct tsc_clock *guest);

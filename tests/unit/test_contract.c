@@ -67,6 +67,31 @@ static void no_irqchip_calls_in_user_mode(void **state)
 	rig_end(r);
 }
 
+/* What the user half asks for where it cannot see: why a HLT does not wait, the TSC that the guest has written, LVT0. */
+static void the_user_half_is_told_what_it_cannot_see(void **state)
+{
+	struct rig *r = rig_user(0);
+	struct tsc_clock before, after;
+
+	(void)state;
+	LOAD(r, STI, HLT, LABEL(0), NOP, OUT(EXIT, 1));
+	while (run(r) != VCPU_EXIT_HLT)
+		assert_int_not_equal(run_of(r)->exit_reason, VCPU_EXIT_IO);
+	assert_false(vcpu_native_api.has_event(&r->v));
+	vcpu_queue_exception(&r->v, VEC_DB, false, 0);
+	assert_true(vcpu_native_api.has_event(&r->v));
+	vcpu_native_api.get_tsc(&r->v, &before);
+	assert_int_equal(vcpu_write_msr(&r->v, MSR_TSC, r->v.ops->guest_tsc(&r->v) + 12345), 0);
+	vcpu_native_api.get_tsc(&r->v, &after);
+	assert_int_equal(after.tsc0 - before.tsc0, 12345);
+	assert_int_equal(after.mult, before.mult);
+	assert_int_equal(vcpu_native_api.get_lapic(&r->v, APIC_LVT_LINT0), 0);
+	rig_end(r);
+	r = rig_split(0);
+	assert_int_equal(vcpu_native_api.get_lapic(&r->v, APIC_LVT_LINT0), APIC_DM_FIELD(APIC_DM_EXTINT));
+	rig_end(r);
+}
+
 /* "Success says nothing about IF or LVT0." */
 static void success_of_interrupt_says_nothing_about_if_or_lvt0(void **state)
 {
@@ -532,6 +557,7 @@ int main(void)
 		cmocka_unit_test(interrupt_in_split_mode_fills_one_slot),
 		cmocka_unit_test(interrupt_takes_all_vectors),
 		cmocka_unit_test(interrupt_in_user_mode_overwrites),
+		cmocka_unit_test(the_user_half_is_told_what_it_cannot_see),
 		cmocka_unit_test(no_irqchip_calls_in_user_mode),
 		cmocka_unit_test(success_of_interrupt_says_nothing_about_if_or_lvt0),
 		cmocka_unit_test(if_flag_is_rflags_alone),

@@ -266,9 +266,72 @@ static void the_eoi_exits_are_told_before_the_first_run(void **state)
 	assert_true(f.vmm.machine.ioapic.routes_changed);
 }
 
+/* ---- LINT0 in split mode ---- */
+
+/* SDM v3, "Local Vector Table", Delivery Mode. One message a rise, and no INTA cycle. */
+static void lint0_in_fixed_mode_is_a_message(void **state)
+{
+	static struct fake f;
+	(void)state;
+
+	start(&f, IRQCHIP_SPLIT);
+	f.lvt0 = 0x62;
+	raise_line(&f, 3, false);
+	raise_line(&f, 4, false);
+	out(&f, 2, LAB_DOWN, BIT(3) | BIT(4), false);
+	raise_line(&f, 3, false);
+	drive(&f);
+	assert_log(&f, "run|msi 62|run W|run W|run|msi 62|run W|");
+	assert_int_equal(f.vmm.intas, 0);
+}
+
+static void lint0_in_nmi_mode_is_an_nmi(void **state)
+{
+	static struct fake f;
+	(void)state;
+
+	start(&f, IRQCHIP_SPLIT);
+	f.lvt0 = APIC_DM_FIELD(APIC_DM_NMI);
+	raise_line(&f, 3, false);
+	drive(&f);
+	assert_log(&f, "run|nmi|run W|");
+
+	/* It could wake who halts with IF=0. */
+	start(&f, IRQCHIP_SPLIT);
+	f.lvt0 = APIC_DM_FIELD(APIC_DM_NMI);
+	f.dump.halted = true;
+	add(&f, VCPU_EXIT_INTR, false);
+	drive(&f);
+	assert_ended(&f, RUN_END_SHUTDOWN);
+}
+
+static void lint0_masked_or_without_an_apic_says_nothing(void **state)
+{
+	static const uint32_t masked[] = { 0x62 | APIC_LVT_MASKED, APIC_DM_FIELD(APIC_DM_NMI) | APIC_LVT_MASKED };
+	static struct fake f;
+	(void)state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(masked); i++) {
+		start(&f, IRQCHIP_SPLIT);
+		f.lvt0 = masked[i];
+		raise_line(&f, 3, false);
+		drive(&f);
+		assert_log(&f, "run|run W|");
+	}
+	start(&f, IRQCHIP_SPLIT);
+	f.run.apic_base &= ~APIC_BASE_EN;
+	f.lvt0 = 0x62;
+	raise_line(&f, 3, false);
+	drive(&f);
+	assert_log(&f, "run|run W|");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lint0_in_fixed_mode_is_a_message),
+		cmocka_unit_test(lint0_in_nmi_mode_is_an_nmi),
+		cmocka_unit_test(lint0_masked_or_without_an_apic_says_nothing),
 		cmocka_unit_test(an_nmi_goes_before_the_inta_cycle),
 		cmocka_unit_test(nothing_is_acknowledged_unless_the_last_return_said_ready),
 		cmocka_unit_test(an_operation_is_completed_before_the_inta_cycle),

@@ -191,6 +191,69 @@ static void lint0_as_nmi_reaches_the_vcpu_in_user_mode(void **state)
 	assert_int_equal(f.vmm.intas, 0);
 }
 
+/* ---- what the vCPU knows ---- */
+
+/* SDM v2, "HLT": "a debug exception [...] will resume execution". */
+static void a_halt_with_an_event_on_its_way_does_not_wait(void **state)
+{
+	static struct fake f;
+	(void)state;
+
+	for (unsigned if_flag = 0; if_flag < 2; if_flag++) {
+		start(&f, IRQCHIP_USER);
+		f.event = true;
+		add(&f, VCPU_EXIT_HLT, if_flag);
+		drive(&f);
+		assert_log(&f, "run|run|");
+		assert_ended(&f, RUN_END_SHUTDOWN);
+	}
+}
+
+static void arm_deadline(struct fake *f, uint64_t tsc)
+{
+	struct step *s;
+
+	set_lvt0(f, APIC_LVT_MASKED);
+	lapic_write(&f->vmm.lapic, APIC_LVT_TIMER, APIC_TIMER_MODE_FIELD(APIC_TIMER_TSC_DEADLINE) | 0x60, f->now);
+	s = add(f, VCPU_EXIT_WRMSR, false);
+	s->msr = MSR_TSC_DEADLINE;
+	s->data = (uint32_t)tsc;
+}
+
+/* A tick is 1 ns, and the guest has written its TSC: 0 at a second less than now. */
+static void a_deadline_is_by_the_tsc_that_the_guest_has_now(void **state)
+{
+	static struct fake f;
+	uint64_t t0;
+	(void)state;
+
+	start(&f, IRQCHIP_USER);
+	t0 = f.now;
+	f.tsc.tsc0 = -(t0 - NSEC_PER_SEC);
+	arm_deadline(&f, NSEC_PER_SEC + MS);
+	add(&f, VCPU_EXIT_INTR, true)->until_deadline = true;
+	drive(&f);
+	assert_int_equal(f.deadlines[1], t0 + MS);
+	assert_log(&f, "run|run|intr 60|run|");
+}
+
+static void a_deadline_that_is_armed_moves_with_the_tsc(void **state)
+{
+	static struct fake f;
+	uint64_t t0;
+	(void)state;
+
+	start(&f, IRQCHIP_USER);
+	t0 = f.now;
+	arm_deadline(&f, (uint32_t)(4 * NSEC_PER_SEC - 1));
+	add(&f, VCPU_EXIT_INTR, true)->until_deadline = true;
+	out(&f, 1, LAB_NOP, 0, true)->tsc_jump = 4 * NSEC_PER_SEC;
+	drive(&f);
+	/* It is far: the TSC is looked at in between. */
+	assert_int_equal(f.deadlines[1], t0 + VMM_TSC_POLL);
+	assert_log(&f, "run|run|run|intr 60|run|");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +265,9 @@ int main(void)
 		cmocka_unit_test(msrs_are_the_lapics_or_gp),
 		cmocka_unit_test(an_apic_base_that_the_run_has_changed_is_taken),
 		cmocka_unit_test(the_apic_page_is_there_in_user_mode_only),
+		cmocka_unit_test(a_halt_with_an_event_on_its_way_does_not_wait),
+		cmocka_unit_test(a_deadline_is_by_the_tsc_that_the_guest_has_now),
+		cmocka_unit_test(a_deadline_that_is_armed_moves_with_the_tsc),
 		cmocka_unit_test(lint0_as_nmi_reaches_the_vcpu_in_user_mode),
 	};
 

@@ -38,6 +38,7 @@ struct step {
 	uint32_t msr;
 	uint64_t takes;     /* ns that pass in the guest */
 	bool until_deadline; /* or: as long as it may */
+	uint64_t tsc_jump;  /* by what the guest has written */
 	uint8_t cr8;        /* user mode, when set_cr8 */
 	bool set_cr8;
 	uint64_t apic_base; /* user mode, when not 0 */
@@ -47,6 +48,9 @@ struct fake {
 	struct vcpu_run run;
 	struct vcpu_dump dump;
 	struct vcpu_stats stats;
+	struct tsc_clock tsc;
+	uint32_t lvt0;       /* split mode */
+	bool event;          /* has_event() */
 	struct step steps[MAX_STEPS];
 	unsigned count, at;
 	uint64_t now;
@@ -149,6 +153,7 @@ static inline void fake_run(void *h)
 		note(f, "run%s%s|", f->run.request_interrupt_window ? " W" : "", f->run.immediate_exit ? " at once" : "");
 	f->runs++;
 	f->now += s->takes;
+	f->tsc.tsc0 += s->tsc_jump;
 	if (s->until_deadline)
 		f->now = f->run.deadline;
 	f->run.ready_for_interrupt_injection = s->ready;
@@ -174,7 +179,26 @@ static inline int fake_interrupt(void *h, uint32_t vector)
 
 static inline void fake_nmi(void *h)
 {
-	note(h, "nmi|");
+	struct fake *f = h;
+
+	note(f, "nmi|");
+	f->event = f->event || !f->dump.nmi_masked;
+}
+
+static inline bool fake_has_event(void *h)
+{
+	return ((struct fake *)h)->event;
+}
+
+static inline void fake_get_tsc(void *h, struct tsc_clock *out)
+{
+	*out = ((struct fake *)h)->tsc;
+}
+
+static inline uint32_t fake_get_lapic(void *h, uint32_t reg)
+{
+	assert_int_equal(reg, APIC_LVT_LINT0);
+	return ((struct fake *)h)->lvt0;
 }
 
 static inline int fake_signal_msi(void *h, const struct apic_msg *msg)
@@ -222,6 +246,9 @@ static const struct vcpu_api fake_api = {
 	.run = fake_run,
 	.interrupt = fake_interrupt,
 	.nmi = fake_nmi,
+	.has_event = fake_has_event,
+	.get_tsc = fake_get_tsc,
+	.get_lapic = fake_get_lapic,
 	.signal_msi = fake_signal_msi,
 	.set_eoi_exits = fake_set_eoi_exits,
 	.unmap = fake_unmap,
@@ -238,13 +265,14 @@ static inline void start_until(struct fake *f, enum irqchip_mode mode, uint64_t 
 		.h = f,
 		.run = &f->run,
 		.mode = mode,
-		.tsc = { .mult = BIT64(32) },
 		.deadline = deadline,
 		.ram = f->ram,
 		.ram_size = RAM_SIZE,
 	};
 
 	memset(f, 0, sizeof(*f));
+	f->tsc.mult = BIT64(32);
+	f->lvt0 = APIC_DM_FIELD(APIC_DM_EXTINT);
 	f->now = NSEC_PER_SEC;
 	f->run.apic_base = APIC_DEFAULT_PHYS | APIC_BASE_EN | APIC_BASE_BSP;
 	f->dump.rip = 0x1000;

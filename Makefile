@@ -26,7 +26,7 @@ PRESET_SRC := tests/efi/preset.c hv/vmm/fmt.c $(addprefix hv/x86/,com1.c emulato
 GUEST_SRC := $(wildcard guest/*.c guest/*.S)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 NATIVE_SRC := $(wildcard tests/native/*.c) $(wildcard hv/core/*.c)
-KVM_SRC := $(wildcard tests/kvm/*.c) boot/config.c boot/suite.c boot/guest_image.S
+KVM_SRC := $(wildcard tests/kvm/*.c) boot/config.c boot/suite.c boot/series.c boot/guest_image.S
 TEST_GUESTS := $(patsubst guest/%.S,$(O)/%.elf,$(wildcard guest/hostile/*.S)) $(O)/foreign.elf $(O)/bench.elf
 
 # --- flavours: efi (the hypervisor), host (the tests), guest -----------------------------------------------------------
@@ -181,8 +181,8 @@ $(UNIT): %: %.o $(UNIT_OBJS)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(FLAGS_host) $(filter %.o,$^) -lcmocka -o $@
 # What needs a report, or a kernel, is linked where the test plays that part.
-$(O)/host/tests/unit/test_suite: $(call objs,host,boot/suite.c)
 $(O)/host/tests/unit/test_lapic_hw: $(call objs,host,hv/x86/lapic_hw.c)
+$(O)/host/tests/unit/test_suite $(O)/host/tests/unit/test_series: $(call objs,host,boot/suite.c boot/series.c)
 $(O)/host/tests/unit/test_kvm_exit: $(call objs,host,tests/kvm/kvcpu_exit.c)
 $(O)/host/tests/unit/test_kvm_routes: $(call objs,host,tests/kvm/routes.c)
 $(O)/host/tests/unit/test_kvm_alarm: $(call objs,host,tests/kvm/alarm.c)

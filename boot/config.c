@@ -47,6 +47,7 @@ void config_init(struct config *c)
 	c->vid = CONFIG_VID_NOT_GIVEN;
 	c->mem = CONFIG_MEM_DEFAULT;
 	c->timeout = CONFIG_TIMEOUT_DEFAULT;
+	c->each = CONFIG_EACH_DEFAULT;
 }
 
 static size_t length(const char *s)
@@ -259,6 +260,16 @@ static int set_first(struct parser *p, const struct setting *s)
 	return set_u32(p, s, 1, UINT32_MAX, &p->c->first);
 }
 
+static int set_repeat(struct parser *p, const struct setting *s)
+{
+	return set_u32(p, s, 1, CONFIG_REPEAT_MAX, &p->c->repeat);
+}
+
+static int set_each(struct parser *p, const struct setting *s)
+{
+	return set_u32(p, s, 1, CONFIG_EACH_MAX, &p->c->each);
+}
+
 static int set_trace(struct parser *p, const struct setting *s)
 {
 	(void)s;
@@ -286,6 +297,7 @@ static int apply_word(struct parser *p)
 		{ "rule", set_rule },     { "irqchip", set_irqchip }, { "vid", set_vid },         { "l0", set_l0 },
 		{ "only", set_only },     { "guest", set_guest },     { "cmdline", set_cmdline }, { "module", set_module },
 		{ "seed", set_seed },     { "mem", set_mem },         { "timeout", set_timeout }, { "first", set_first },
+		{ "repeat", set_repeat }, { "each", set_each },
 	};
 	static const struct keyword flags[] = { { "trace", set_trace }, { "testdev", set_testdev }, { "poweroff", set_poweroff } };
 	struct setting s = { .name = p->word };

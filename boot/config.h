@@ -18,6 +18,9 @@
 #define CONFIG_MEM_MAX 3072 /* below the guest's device hole */
 #define CONFIG_TIMEOUT_DEFAULT 300
 #define CONFIG_TIMEOUT_MAX 86400
+#define CONFIG_REPEAT_MAX 1000000
+#define CONFIG_EACH_DEFAULT 100
+#define CONFIG_EACH_MAX 60000
 
 struct config_module {
 	char path[CONFIG_PATH_SIZE];
@@ -43,7 +46,9 @@ struct config {
 	uint64_t seed;
 	uint32_t mem;                        /* MiB */
 	uint32_t timeout;                    /* s */
-	uint32_t first;                      /* KTAP number to begin with; 0: not given */
+	uint32_t first;                      /* KTAP number to begin with, or guest of a series; 0: not given */
+	uint32_t repeat;                     /* the last guest of a series; 0: there is none */
+	uint32_t each;                       /* ms that a guest of a series has */
 };
 
 enum config_source {

@@ -121,11 +121,13 @@ static int load_guest(struct app *a)
 {
 	const struct config *c = &a->config;
 
+	a->env.in.good = guest_image;
+	a->env.in.good_size = guest_image_size;
 	if (c->guest[0])
 		return load_file(a, "guest", c->guest, &a->env.in.guest, &a->env.in.guest_size);
 	a->env.in.guest_built_in = true;
-	a->env.in.guest = guest_image;
-	a->env.in.guest_size = guest_image_size;
+	a->env.in.guest = a->env.in.good;
+	a->env.in.guest_size = a->env.in.good_size;
 	return 0;
 }
 

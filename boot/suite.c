@@ -9,6 +9,11 @@
 #include "status.h"
 #include "vmm/bios.h"
 
+static bool in_series(const struct suite *s)
+{
+	return s->in->config->repeat != 0;
+}
+
 void suite_init(struct suite *s, const struct suite_input *in, struct report *report, uint64_t now)
 {
 	memset(s, 0, sizeof(*s));
@@ -16,6 +21,8 @@ void suite_init(struct suite *s, const struct suite_input *in, struct report *re
 	s->report = report;
 	s->began = now;
 	s->deadline = now + in->config->timeout * NSEC_PER_SEC;
+	if (in_series(s))
+		series_init(s);
 }
 
 int suite_load(struct suite *s, struct mb_entry *entry)
@@ -33,7 +40,9 @@ int suite_load(struct suite *s, struct mb_entry *entry)
 				  .ram_size = in->ram_size };
 	int err;
 
-	if (in->guest_built_in) {
+	if (in_series(s)) {
+		series_load(s, &req, cmdline, sizeof(cmdline));
+	} else if (in->guest_built_in) {
 		if (s->first)
 			config.first = s->first;
 		config_suite_cmdline(&config, cmdline, sizeof(cmdline));
@@ -98,7 +107,9 @@ static void take_line(struct suite *s)
 {
 	uint32_t before = failures(&s->ktap);
 
-	if (s->vmm.line_cut)
+	if (in_series(s))
+		series_line(s, s->vmm.line);
+	else if (s->vmm.line_cut)
 		report_printf(s->report, "%s\n", s->vmm.line);
 	else
 		relay(s, s->vmm.line);
@@ -117,10 +128,12 @@ void suite_run(struct suite *s, struct vmm_config *vcpu)
 	vcpu->testdev = in->config->testdev;
 	vcpu->trace = in->trace;
 	vmm_init(&s->vmm, vcpu);
+	if (in_series(s))
+		s->vmm.cfg.deadline = series_deadline(s, s->vmm.now);
 	s->left = false;
 	while (!s->left && vmm_step(&s->vmm) == VMM_LINE)
 		take_line(s);
-	if (!s->left && s->vmm.end.end != RUN_END_EXIT)
+	if (!s->left && s->vmm.end.end != RUN_END_EXIT && !in_series(s))
 		report_printf(s->report, "# intack: %s\n", s->vmm.end.message);
 }
 
@@ -131,6 +144,11 @@ void suite_verdict(struct suite *s)
 	char line[VMM_LINE_MAX + 1];
 
 	add_stats(s);
+	if (in_series(s)) {
+		if (!series_verdict(s))
+			dump(s);
+		return;
+	}
 	if (s->left)
 		return;
 	if (m->end.end != RUN_END_EXIT && m->end.end != RUN_END_LIVELOCK)
@@ -155,6 +173,8 @@ bool suite_next(struct suite *s)
 {
 	const struct vmm *m = &s->vmm;
 
+	if (in_series(s))
+		return series_next(s);
 	if (!may_go_on(s) || m->now >= s->deadline)
 		return false;
 	if (m->scenario.index < s->first || m->scenario.index >= s->ktap.plan)
@@ -167,7 +187,7 @@ enum emulator_status suite_conclude(struct suite *s)
 {
 	const struct vmm_end *end = &s->vmm.end;
 	const struct vcpu_stats *t = &s->total;
-	bool ktap = s->in->guest_built_in || s->ktap.plan;
+	bool ktap = s->in->guest_built_in || s->ktap.plan || in_series(s);
 	char totals[VMM_LINE_MAX + 1];
 
 	report_printf(s->report,
@@ -175,7 +195,7 @@ enum emulator_status suite_conclude(struct suite *s)
 		      "reinjected=%lu delivery_faults=%lu posted=%lu ms=%llu\n",
 		      t->exits, t->user_exits, t->window_exits, t->preempt_exits, t->extint, t->lapic, t->nmi, t->reinjected,
 		      t->delivery_faults, t->posted, (s->vmm.now - s->began) / NSEC_PER_MSEC);
-	if (end->end == RUN_END_EXIT)
+	if (end->end == RUN_END_EXIT && !in_series(s))
 		report_printf(s->report, "# intack: guest exit status %u\n", end->exit_status);
 	if (ktap) {
 		ktap_totals(&s->ktap, totals, sizeof(totals));
@@ -183,6 +203,8 @@ enum emulator_status suite_conclude(struct suite *s)
 	}
 	if (end->end == RUN_END_DEADLINE && s->vmm.now >= s->deadline)
 		return EMULATOR_DEADLINE;
+	if (in_series(s))
+		return s->ktap.fail ? EMULATOR_FAILURES : EMULATOR_OK;
 	if (end->end != RUN_END_EXIT && !(s->in->guest_built_in && s->vmm.in_scenario))
 		return EMULATOR_FAILURES;
 	if (ktap && (s->ktap.fail || ktap_errors(&s->ktap)))

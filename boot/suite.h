@@ -6,6 +6,7 @@
 
 #include "boot/config.h"
 #include "boot/report.h"
+#include "boot/series.h"
 #include "trace.h"
 #include "vmm/ktap.h"
 #include "vmm/multiboot.h"
@@ -24,6 +25,8 @@ struct suite_input {
 	size_t guest_size;
 	bool guest_built_in;       /* it is our own suite */
 	bool fresh_after_failure;  /* one that was expected too may leave the vCPU in a state that a guest cannot put back */
+	const uint8_t *good;       /* our own suite, for its turns in a series */
+	size_t good_size;
 	struct suite_module module[CONFIG_MODULES];
 	uint32_t modules;
 	uint8_t *ram;              /* guest memory */
@@ -40,6 +43,7 @@ struct suite {
 	bool left;                 /* the present guest is not at its end, but it is not to go on */
 	struct vcpu_stats total;
 	struct ktap ktap;
+	struct series series;      /* the configuration's `repeat` is given */
 	struct vmm vmm;
 };
 

@@ -139,12 +139,14 @@ static void announce(struct app *a)
 
 static int load_guest(struct app *a)
 {
+	a->in.good = guest_image;
+	a->in.good_size = guest_image_size;
 	if (a->config.guest[0])
 		return files_load(&a->report, "guest", a->config.guest, &a->in.guest, &a->in.guest_size);
 	a->in.guest_built_in = true;
 	a->in.fresh_after_failure = true; /* KVM's stash, for one */
-	a->in.guest = guest_image;
-	a->in.guest_size = guest_image_size;
+	a->in.guest = a->in.good;
+	a->in.guest_size = a->in.good_size;
 	return 0;
 }
 

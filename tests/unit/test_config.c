@@ -61,7 +61,8 @@ static void defaults(void **state)
 	assert_int_equal(f.c.vid, CONFIG_VID_NOT_GIVEN);
 	assert_false(f.c.trace || f.c.testdev || f.c.poweroff);
 	assert_true(!f.c.l0[0] && !f.c.only[0] && !f.c.guest[0] && !f.c.cmdline[0]);
-	assert_true(!f.c.modules && !f.c.seed && !f.c.first);
+	assert_true(!f.c.modules && !f.c.seed && !f.c.first && !f.c.repeat);
+	assert_int_equal(f.c.each, 100);
 }
 
 static void every_word_has_its_effect(void **state)
@@ -72,7 +73,8 @@ static void every_word_has_its_effect(void **state)
 	start(&f);
 	accept(&f, CONFIG_FILE,
 	       "rule=stash irqchip=user vid=on l0=bochs-vmx only=storm* guest=\\intack\\memtest.elf cmdline=x "
-	       "module=/boot/initrd seed=0xFFFFffffFFFFffff mem=3072 timeout=86400 trace testdev poweroff first=4294967295");
+	       "module=/boot/initrd seed=0xFFFFffffFFFFffff mem=3072 timeout=86400 trace testdev poweroff first=4294967295 "
+	       "repeat=1000000 each=60000");
 	assert_int_equal(f.c.rule, IRQ_RULE_STASH);
 	assert_int_equal(f.c.irqchip, IRQCHIP_USER);
 	assert_int_equal(f.c.vid, CONFIG_VID_ON);
@@ -88,6 +90,8 @@ static void every_word_has_its_effect(void **state)
 	assert_int_equal(f.c.mem, 3072);
 	assert_int_equal(f.c.timeout, 86400);
 	assert_true(f.c.first == UINT32_MAX);
+	assert_int_equal(f.c.repeat, 1000000);
+	assert_int_equal(f.c.each, 60000);
 }
 
 static void rules_by_name(void **state)
@@ -270,6 +274,10 @@ static void bad_number_is_named(void **state)
 	refuse("timeout=86401", "timeout=86401");
 	refuse("first=0", "first=0");
 	refuse("first=4294967296", "first=4294967296");
+	refuse("repeat=0", "repeat=0: bad value, must be a number from 1 to 1000000");
+	refuse("repeat=1000001", "repeat=1000001");
+	refuse("each=0", "each=0: bad value, must be a number from 1 to 60000");
+	refuse("each=60001", "each=60001");
 }
 
 static void greatest_seed_is_taken(void **state)

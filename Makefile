@@ -27,7 +27,7 @@ GUEST_SRC := $(wildcard guest/*.c guest/*.S)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 NATIVE_SRC := $(wildcard tests/native/*.c) $(wildcard hv/core/*.c)
 KVM_SRC := $(wildcard tests/kvm/*.c) boot/config.c boot/suite.c boot/series.c boot/guest_image.S
-TEST_GUESTS := $(patsubst guest/%.S,$(O)/%.elf,$(wildcard guest/hostile/*.S)) $(O)/foreign.elf $(O)/bench.elf
+TEST_GUESTS := $(patsubst guest/%.S,$(O)/%.elf,$(wildcard guest/hostile/*.S)) $(O)/foreign.elf $(O)/bench.elf $(O)/random.elf
 
 # --- flavours: efi (the hypervisor), host (the tests), guest -----------------------------------------------------------
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wpointer-arith \
@@ -95,6 +95,14 @@ $(O)/foreign.elf $(O)/bench.elf: $(O)/%.elf: tests/guests/%.c include/guest_abi.
 	@mkdir -p $(@D)
 	@echo "  CC      $@"
 	$(Q)$(CC) -std=c11 $(WARNINGS) $(FLAGS_foreign) -Iinclude -o $@ $<
+
+# The header's file first: it must be within the image's first 8 KiB.
+RANDOM_SRC := $(sort $(wildcard guest/hostile/random/*.[cS]))
+RANDOM_SRC := $(filter %/entry.S,$(RANDOM_SRC)) $(filter-out %/entry.S,$(RANDOM_SRC))
+$(O)/random.elf: $(RANDOM_SRC) guest/hostile/random/random.h
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	$(Q)$(CC) -std=c11 $(WARNINGS) $(FLAGS_foreign) -o $@ $(RANDOM_SRC)
 
 # --- the application -----------------------------------------------------------------------------------------------------
 # Only these sections reach the image, and the start-up code relocates R_X86_64_RELATIVE alone: look at both.
@@ -210,7 +218,7 @@ check-headers:
 	@for h in $(HEADERS); do $(CC) $(CFLAGS_ALL) $(FLAGS_efi) -fsyntax-only -include $$h -x c /dev/null || exit 1; done
 	@for h in include/*.h; do $(CC) -std=c11 -ffreestanding -Iinclude -fsyntax-only -include $$h -x c /dev/null || exit 1; done
 budget:
-	@tests/lint/budget.sh $(wildcard hv/*/*.[chS] boot/*.[chS] guest/*.[chS] guest/*/*.[chS] include/*.h tests/*/*.[ch])
+	@tests/lint/budget.sh $(wildcard hv/*/*.[chS] boot/*.[chS] guest/*.[chS] guest/*/*.[chS] guest/hostile/random/*.[chS] include/*.h tests/*/*.[ch])
 
 TIDY_SRC := $(PURE_SRC) $(filter %.c,$(X86_SRC) $(BOOT_SRC) $(GUEST_SRC) $(KVM_SRC))
 clang-tidy:
@@ -239,8 +247,13 @@ newcomer: | setup
 	@O='$(O)' exec tests/run/newcomer.sh
 
 # What `make test` runs of these, alone.
-runner-test bad-input hostile: all
+runner-test bad-input: all
 	@O='$(O)' tests/run/$(subst -,_,$@).sh
+# The hostile guests; N= of random ones behind them, made of SEED; ONLY= one of those alone.
+export N GUESTS
+hostile: all
+	$(if $(ONLY),,@O='$(O)' tests/run/hostile.sh)
+	$(if $(N)$(ONLY),@O='$(O)' tests/run/random.sh)
 # Breaks the rule on purpose and names the tests that notice. Some minutes.
 mutants:
 	@O='$(O)' tests/run/mutants.sh

@@ -75,6 +75,8 @@ check bad-input lines tests/run/bad_input.sh
 check bad-input-vmx lines tests/run/bad_input_vmx.sh
 check hostile lines tests/run/hostile.sh
 check hostile-vmx lines env L0=bochs-vmx tests/run/hostile.sh
+check hostile-random lines env N=100 tests/run/random.sh
+check hostile-random-vmx lines env L0=bochs-vmx N=100 tests/run/random.sh
 check compare lines tests/run/compare_test.sh
 check trace lines tests/run/trace_test.sh
 check bare lines tests/run/bare_test.sh

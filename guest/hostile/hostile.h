@@ -5,6 +5,7 @@
  *
  * Each guest is one file and one image. Its head names the end that it must get: ` * Verdict: TEXT`, where TEXT is to be
  * found in what the run reports. ` * Verdict on PLATFORM: TEXT` goes before it where PLATFORM, a shell pattern, is L0.
+ * ` * Not on PLATFORM: WHY` leaves it out there: what it does, nobody's hypervisor could prevent.
  * ` * Timeout: short` marks those whose end is the run's deadline. */
 #pragma once
 

@@ -36,6 +36,8 @@ for source in "$source_dir"/*.S; do
 	name=$(basename "$source" .S)
 	# shellcheck disable=SC2053 # a pattern is wanted
 	[[ $name == ${ONLY_GUESTS:-*} ]] || continue
+	why=$(promise "$source" Not)
+	[ -z "$why" ] || { echo "skip $name: $why" && continue; }
 	[ -r "$O/hostile/$name.elf" ] || bench "$O/hostile/$name.elf is not built"
 	names+=("$name")
 	files+=("$O/hostile/$name.elf=$name.elf")

@@ -264,4 +264,4 @@ clean:
 distclean:
 	rm -rf $(O)
 
--include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(patsubst %.o,%.d,$(call objs,kvm,$(PURE_SRC) $(KVM_SRC)) $(call objs,native,$(NATIVE_SRC)))
+-include $(OBJS:.o=.d) $(UNIT_OBJS:.o=.d) $(wildcard $(O)/host/boot/*.d $(O)/host/tests/kvm/*.d $(O)/host/hv/x86/*.d) $(patsubst %.o,%.d,$(call objs,kvm,$(PURE_SRC) $(KVM_SRC)) $(call objs,native,$(NATIVE_SRC)))

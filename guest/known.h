@@ -15,7 +15,7 @@
 /* 25. Before 71cc849b7093 KVM is ready while an exception is owed. Without a stash the vector is lost: the exception goes first,
  * and what the exit of that entry does not report as cut short KVM takes for delivered. */
 #define KVM_LEGACY_LOSES { RULE_LEGACY, MODE_USER, VID_ANY, "kvm-*", "", "KVM takes the vector for delivered by the entry of an exception" }
-/* 49. */
+/* 57. */
 #define KVM_TSC_JUMP { RULE_ANY, MODE_SPLIT, VID_ANY, "kvm-*", "", "a write of the TSC does not move KVM's armed deadline" }
 
 /* The emulators' own devices: no rule, no mode. Their version is in the platform's name: bare-qemu-7.2.22. */
@@ -28,12 +28,12 @@
 #define BARE_NO_SEND_ERROR BARE("bare-*", "the sending of an illegal vector is no error")
 /* 41. */
 #define BOCHS_DEADLINE BARE("bare-bochs*", "Bochs' deadline stays in its register when the timer has ended")
-/* 50. */
+/* 58. */
 #define BOCHS_TSC_JUMP BARE("bare-bochs*", "Bochs' deadline does not go by the TSC that the guest has written")
 /* 48. */
 #define BOCHS_THRE BARE("bare-bochs*", "a write of THR does not lower the interrupt output: no edge follows")
 
-/* The CPU is QEMU's. */
+/* 50, 53. The CPU is QEMU's. */
 #define QEMU_CPU "tcg-svm,bare-qemu*,kvm-amd*,nested-kvm"
 /* 49. */
 #define BOCHS_WORD_PORT BARE("bare-bochs*", "Bochs drops a word that is written to a port of bytes")

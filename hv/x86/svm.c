@@ -412,7 +412,10 @@ static void svm_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 	case HVM_RSP: g->rsp = val; return;
 	case HVM_RFLAGS: g->rflags = val; return;
 	case HVM_CR0: g->cr0 = val; break;
-	case HVM_CR2: g->cr2 = val; return;
+	case HVM_CR2:
+		g->cr2 = val;
+		write_cr2(val); /* Bochs 2.7 does not load it (docs/findings.md) */
+		return;
 	case HVM_CR3: g->cr3 = val; break;
 	case HVM_CR4: g->cr4 = val; break;
 	case HVM_EFER: g->efer = val | EFER_SVME; break;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
- * CR0 bit by bit: what the CPU under us pins, the guest still sees as it wrote it, and impossible values are #GP. The exit
- * status is the step that failed: at the 6th TCG stores such a value, at the 8th Bochs does in an SVM guest, and that is a
- * triple fault (docs/findings.md). Knows nothing else.
+ * CR0 bit by bit: what the CPU under us pins, the guest still sees as it wrote it, and impossible values are #GP, also where the
+ * CPU would take them. The exit status is the step that failed. Knows nothing else.
  *
- * Verdict on tcg-svm: guest exit status 6
- * Verdict on bochs-svm: triple fault
  * Verdict: guest exit status 0 */
 #include "hostile.h"
 

@@ -61,7 +61,7 @@ struct entry {
 	uint16_t flags;
 };
 
-enum group { GROUP_1B, GROUP_1, GROUP_1J, GROUP_1A, GROUP_3B, GROUP_3, GROUP_4, GROUP_5, GROUP_8, GROUP_11B, GROUP_11, GROUPS };
+enum group { GROUP_1B, GROUP_1, GROUP_1J, GROUP_1A, GROUP_3B, GROUP_3, GROUP_4, GROUP_5, GROUP_7, GROUP_8, GROUP_11B, GROUP_11, GROUPS };
 #define IN_GROUP(g) { g, FORM_GROUP, 0 }
 
 #define ALU(first, insn, lock)                                                                      \
@@ -113,7 +113,7 @@ static const struct entry one_byte[] = {
 
 #define ESCAPE 0x0f
 static const struct entry two_byte[] = {
-	[0x01] = { INSN_EXITS, FORM_MODRM, 0 }, /* XSETBV, RDTSCP, VMMCALL and the like */
+	[0x01] = IN_GROUP(GROUP_7), /* LMSW, XSETBV, RDTSCP, VMMCALL and the like */
 	[0x08] = { INSN_EXITS, FORM_NONE, 0 },  /* INVD */
 	[0x09] = { INSN_EXITS, FORM_NONE, 0 },  /* WBINVD */
 	[0x20] = { INSN_MOV_FROM_CR, FORM_CR, 0 },
@@ -156,6 +156,7 @@ static const struct entry groups[GROUPS][8] = {
 	[GROUP_3] = UNARY_GROUP(0),
 	[GROUP_4] = { INC_DEC(BYTES) },
 	[GROUP_5] = { INC_DEC(0), [6] = { INSN_PUSH, FORM_E_SRC, D64 } },
+	[GROUP_7] = { [0 ... 5] = { INSN_EXITS, FORM_MODRM, 0 }, [6] = { INSN_LMSW, FORM_E_SRC, 0 }, { INSN_EXITS, FORM_MODRM, 0 } },
 	[GROUP_8] = { [4] = { INSN_BT, FORM_EJ, 0 }, { INSN_BTS, FORM_EJ, LOCKABLE }, { INSN_BTR, FORM_EJ, LOCKABLE },
 		      { INSN_BTC, FORM_EJ, LOCKABLE } },
 	[GROUP_11B] = { { INSN_MOV, FORM_EI, BYTES } },

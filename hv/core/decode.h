@@ -44,6 +44,7 @@ enum insn_op {
 	INSN_OUTS,
 	/* what exits by itself: only its length is asked for, and the registers of a move to a control or debug register */
 	INSN_EXITS,
+	INSN_LMSW, /* its source */
 	INSN_MOV_TO_CR,
 	INSN_MOV_FROM_CR,
 	INSN_MOV_TO_DR,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * What each exit means: done here, or handed to the user half and finished when it comes back.
  * Knows nothing of injection, and nothing of devices. */
+#include "core/cr.h"
 #include "core/task.h"
 #include "core/vcpu.h"
 
 #include "x86.h"
 
-#define CR_4 4
+#define CR_3_NUMBER 3
+#define CR_4_NUMBER 4
 #define CR_8 8
 #define CR8_MAX 15
 #define LOW32(x) ((uint32_t)(x))
@@ -132,37 +134,49 @@ static bool write_cr8(struct vcpu *v, uint64_t val, uint8_t len)
 	return val < before && vcpu_exit_to_user(v, VCPU_EXIT_SET_TPR);
 }
 
-/* SDM v2, "MOV-Move to/from Control Registers": #GP "If an attempt is made to write a 1 to any reserved bit in CR4";
- * "If an attempt is made to leave IA-32e mode by clearing CR4.PAE". */
-static void write_cr4(struct vcpu *v, uint64_t val, uint8_t len)
+static bool done_or_gp(struct vcpu *v, bool done, uint8_t len)
 {
-	bool leaves_long = (v->ops->get(v, HVM_EFER) & EFER_LMA) && !(val & CR4_PAE);
-
-	if ((val & ~v->cr4_allowed) || leaves_long) {
+	if (done)
+		vcpu_skip(v, len, 0);
+	else
 		vcpu_queue_gp(v);
-		return;
-	}
-	v->ops->set(v, HVM_CR4, val);
-	vcpu_skip(v, len, 0);
+	return false;
 }
 
 static bool exit_cr_write(struct vcpu *v, const struct hvm_exit *x)
 {
+	static const enum cr which[] = { [0] = CR_0, [3] = CR_3, [4] = CR_4 };
 	enum cs_mode mode = (enum cs_mode)v->ops->get(v, HVM_CS_MODE);
 	const struct insn *i = &v->emu.insn;
 	uint64_t val;
 	uint8_t cr;
 
-	if (vcpu_decode(v) || i->op != INSN_MOV_TO_CR || (i->dst.reg != CR_4 && i->dst.reg != CR_8))
+	if (vcpu_decode(v))
 		return vcpu_internal_error(v, VCPU_ERROR_EMULATION, v->ops->get(v, HVM_RIP), x->vendor_code);
+	if (i->op == INSN_LMSW && i->src.kind == OPERAND_REG)
+		return done_or_gp(v, vcpu_lmsw(v, gpr_get(v, i->src.reg)), i->len);
 	cr = i->dst.reg;
+	if (i->op != INSN_MOV_TO_CR || (cr != 0 && cr != CR_3_NUMBER && cr != CR_4_NUMBER && cr != CR_8))
+		return vcpu_internal_error(v, VCPU_ERROR_EMULATION, v->ops->get(v, HVM_RIP), x->vendor_code);
 	val = gpr_get(v, i->src.reg);
 	if (mode != CS_64)
 		val = LOW32(val);
 	if (cr == CR_8)
 		return write_cr8(v, val, i->len);
-	write_cr4(v, val, i->len);
-	return false;
+	return done_or_gp(v, vcpu_write_cr(v, which[cr], val), i->len);
+}
+
+/* SDM v2, "XSETBV": #UD "If CR4.OSXSAVE[bit 18] = 0", #GP "If the current privilege level is not 0". */
+static bool exit_xsetbv(struct vcpu *v, const struct hvm_exit *x)
+{
+	uint64_t val = (uint64_t)LOW32(v->regs.gpr[RDX]) << 32 | LOW32(v->regs.gpr[RAX]);
+	bool is_xcr0 = LOW32(v->regs.gpr[RCX]) == 0;
+
+	if (!(v->ops->get(v, HVM_CR4) & CR4_OSXSAVE)) {
+		vcpu_queue_exception(v, VEC_UD, false, 0);
+		return false;
+	}
+	return done_or_gp(v, is_xcr0 && !v->ops->get(v, HVM_CPL) && vcpu_write_xcr0(v, val), insn_len(v, x));
 }
 
 /* ---- port I/O ---- */
@@ -242,6 +256,8 @@ bool vcpu_handle_exit(struct vcpu *v, const struct hvm_exit *x)
 		return exit_wrmsr(v, x);
 	case HVM_EXIT_CR_WRITE:
 		return exit_cr_write(v, x);
+	case HVM_EXIT_XSETBV:
+		return exit_xsetbv(v, x);
 	case HVM_EXIT_TPR:
 		return v->mode == IRQCHIP_USER && vcpu_exit_to_user(v, VCPU_EXIT_SET_TPR);
 	case HVM_EXIT_EOI:

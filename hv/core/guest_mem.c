@@ -73,7 +73,6 @@ int guest_linear(const struct vcpu *v, enum sreg s, uint64_t offset, uint8_t len
 
 #define LEVELS_MAX 4
 #define PDPT_ADDR MASK(31, 5)
-#define PDPTE_RESERVED (MASK(2, 1) | MASK(8, 5))
 #define PDE32_PSE36(e) FIELD(39, 32, GET_FIELD(20, 13, e))
 #define PDE32_PS_RESERVED BIT(21)
 
@@ -100,7 +99,7 @@ static uint32_t error_code(const struct walk *w, uint32_t more)
  * size, PS where there is no page of that size. */
 static uint64_t reserved_bits(const struct walk *w, unsigned shift, uint64_t entry)
 {
-	uint64_t reserved = w->v->phys_bits < 52 ? MASK(51, w->v->phys_bits) : 0;
+	uint64_t reserved = w->v->features.phys_bits < 52 ? MASK(51, w->v->features.phys_bits) : 0;
 	bool page = entry & PTE_PS;
 
 	if (!w->wide)
@@ -109,7 +108,7 @@ static uint64_t reserved_bits(const struct walk *w, unsigned shift, uint64_t ent
 		reserved |= PTE_NX;
 	if (!(w->efer & EFER_LMA))
 		reserved |= MASK(62, 52);
-	if (shift == PML4E_SHIFT || (shift == PDPTE_SHIFT && !w->v->has_1g_pages))
+	if (shift == PML4E_SHIFT || (shift == PDPTE_SHIFT && !features_show(&w->v->features, FEATURE_1G_PAGES)))
 		reserved |= PTE_PS;
 	if (page && (shift == PDPTE_SHIFT || shift == PDE_SHIFT))
 		reserved |= MASK(shift - 1, PAGE_SHIFT + 1);
@@ -185,7 +184,7 @@ static int take_pdpte(struct walk *w, uint64_t cr3, uint64_t *table, struct faul
 	memcpy(&entry, p, sizeof(entry));
 	if (!(entry & PTE_P))
 		return fail(f, VEC_PF, error_code(w, 0), w->linear);
-	if (entry & (PDPTE_RESERVED | MASK(63, w->v->phys_bits)))
+	if (entry & (PDPTE_RESERVED | MASK(63, w->v->features.phys_bits)))
 		return fail(f, VEC_PF, error_code(w, PF_ERR_P | PF_ERR_RSVD), w->linear);
 	*table = entry & PTE_ADDR;
 	return 0;

@@ -42,6 +42,7 @@ enum hvm_reg {
 	HVM_CS_MODE,    /* enum cs_mode, read only */
 	HVM_PAT,
 	HVM_TSC_OFFSET,
+	HVM_XCR0,       /* write only */
 	HVM_VID_STATUS, /* RVI in 7:0, SVI in 15:8, read only and only with VID */
 };
 enum cs_mode { CS_16, CS_32, CS_64 };
@@ -82,11 +83,12 @@ enum hvm_exit_kind {
 	HVM_EXIT_CPUID,
 	HVM_EXIT_RDMSR,
 	HVM_EXIT_WRMSR,
-	HVM_EXIT_CR_WRITE,   /* MOV to CR4 or CR8 */
+	HVM_EXIT_CR_WRITE,   /* MOV to CR0, CR3, CR4 or CR8; LMSW */
 	HVM_EXIT_TPR,        /* CR8 fell below the threshold of set_tpr; the write is done */
 	HVM_EXIT_EOI,        /* VID: EOI of a vector of set_eoi_exits; ISR is done: `eoi_vector` */
 	HVM_EXIT_APIC_WRITE, /* VID: a register in the LAPIC's page was written, its effect is still due: `apic_offset` */
 	HVM_EXIT_NPF,        /* nested page fault, EPT violation */
+	HVM_EXIT_XSETBV,
 	HVM_EXIT_UD,         /* an instruction that the guest's CPU does not have */
 	HVM_EXIT_GP,         /* one that is privileged beyond ring 0 here: RDPMC */
 	HVM_EXIT_NOP,        /* INVD, WBINVD: done by skipping it */
@@ -148,6 +150,9 @@ struct hvm_ops {
 	void (*skip)(struct vcpu *v, uint8_t len);
 	uint64_t (*get)(const struct vcpu *v, enum hvm_reg reg);
 	void (*set)(struct vcpu *v, enum hvm_reg reg, uint64_t val);
+	/* The PDPTEs of PAE paging, checked. NULL: there are no registers for them, and
+	 * the CPU reads and checks them in memory at each walk. */
+	void (*set_pdptes)(struct vcpu *v, const uint64_t pdpt[4]);
 	void (*segment)(const struct vcpu *v, enum sreg which, struct hvm_segment *out);
 	void (*set_segment)(struct vcpu *v, enum sreg which, const struct hvm_segment *val);
 	/* TPR as the guest reads it by CR8, or in the LAPIC's page. A write of CR8 that leaves TPR[7:4] below the threshold
@@ -172,5 +177,8 @@ struct hvm_ops {
 	uint64_t (*now)(const struct vcpu *v);
 	/* What RDTSC would give the guest. */
 	uint64_t (*guest_tsc)(const struct vcpu *v);
-	void (*cpuid)(uint32_t leaf, uint32_t sub, uint32_t out[4]);
+	/* The host's CPUID, less what this backend cannot give a guest. */
+	void (*cpuid)(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4]);
+	/* An MSR that the guest owns, where its writes exit; and TSC_AUX. */
+	void (*write_msr)(struct vcpu *v, uint32_t msr, uint64_t val);
 };

@@ -30,11 +30,9 @@ void vcpu_init(struct vcpu *v, const struct hvm_ops *ops, void *hw, const struct
 	v->trace = cfg->trace;
 	v->tsc = (struct tsc_clock){ .mult = cfg->tsc_mult, .tsc0 = cfg->tsc0 };
 	v->ev.stash = STASH_EMPTY;
-	v->pat = PAT_RESET;
-	v->misc_enable = BIT64(0); /* fast strings */
 	v->run.deadline = TIME_NEVER;
-	v->cr4_allowed = vcpu_cr4_allowed(v);
-	vcpu_address_sizes(v);
+	features_init(&v->features, v);
+	vcpu_reset_msrs(v);
 	lapic_reset(&v->lapic, 0, true);
 	v->run.apic_base = v->lapic.base;
 }

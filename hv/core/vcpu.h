@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/emulate.h"
+#include "core/features.h"
 #include "core/hvm.h"
 #include "core/irq.h"
 #include "core/lapic.h"
@@ -68,9 +69,7 @@ struct vcpu {
 	uint64_t eoi_exits[4];
 	uint64_t now;
 	bool halted;
-	uint64_t cr4_allowed;
-	uint8_t phys_bits;    /* MAXPHYADDR, at most 52 */
-	bool has_1g_pages;
+	struct features features;
 	struct {
 		enum pending_op op;
 		uint8_t insn_len;
@@ -85,7 +84,8 @@ struct vcpu {
 		} state;
 		bool known;
 	} livelock;
-	uint64_t pat, misc_enable;
+	uint64_t pat, misc_enable, xcr0, tsc_adjust;
+	uint64_t msr[MSR_ROWS]; /* what the plain ones hold, by the table's rows */
 	struct vcpu_stats stats;
 	uint64_t exit_counts[HVM_EXITS];
 	struct trace *trace;  /* NULL: off */
@@ -147,7 +147,7 @@ void vcpu_iterate(struct vcpu *v, uint64_t dr6);
 
 /* cpuid.c, msr.c: the CPU that the guest sees. msr: 0, or E_INVAL for #GP, or E_NXIO: the user half's. */
 void vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4]);
-uint64_t vcpu_cr4_allowed(const struct vcpu *v);
+/* The MSRs as after reset. */
+void vcpu_reset_msrs(struct vcpu *v);
 int vcpu_read_msr(struct vcpu *v, uint32_t msr, uint64_t *val);
 int vcpu_write_msr(struct vcpu *v, uint32_t msr, uint64_t val);
-void vcpu_address_sizes(struct vcpu *v);

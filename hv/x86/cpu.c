@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "status.h"
+
 #define CPUID_VENDOR 0u
 
 static bool is_amd(void)
@@ -32,17 +34,24 @@ void cpu_probe(struct cpu_caps *out)
 int cpu_init(struct cpu *c, const struct cpu_caps *caps, struct host *host, struct page_pool *pool, void *apic_page,
 	     void *posted, bool vid)
 {
+	int err = E_NODEV;
+
 	c->vendor = caps->vendor;
+	xstate_take(&c->xstate);
 	switch (c->vendor) {
 	case CPU_VMX:
-		return vmx_init(&c->vmx, host, pool, apic_page, posted, vid);
+		err = vmx_init(&c->vmx, host, pool, apic_page, posted, vid);
+		break;
 	case CPU_SVM:
+		err = svm_init(&c->svm, host, pool);
 		break;
 	}
-	return svm_init(&c->svm, host, pool);
+	if (err)
+		xstate_give(&c->xstate);
+	return err;
 }
 
-void cpu_fini(struct cpu *c)
+static void end_backend(struct cpu *c)
 {
 	switch (c->vendor) {
 	case CPU_VMX:
@@ -52,6 +61,12 @@ void cpu_fini(struct cpu *c)
 		svm_fini(&c->svm);
 		return;
 	}
+}
+
+void cpu_fini(struct cpu *c)
+{
+	end_backend(c);
+	xstate_give(&c->xstate);
 }
 
 const struct hvm_ops *cpu_ops(const struct cpu *c)

@@ -6,6 +6,7 @@
 #include "x86/entry_check.h"
 #include "x86/svm.h"
 #include "x86/vmx.h"
+#include "x86/xstate.h"
 
 enum cpu_vendor { CPU_SVM, CPU_VMX };
 
@@ -19,6 +20,7 @@ struct cpu_caps {
 
 struct cpu {
 	enum cpu_vendor vendor;
+	struct xstate xstate; /* the firmware's */
 	union {
 		struct svm svm;
 		struct vmx vmx;

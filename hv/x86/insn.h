@@ -230,4 +230,25 @@ INSN void mfence(void) { __asm__ volatile("mfence" : : : "memory"); }
 INSN void fxsave(void *area) { __asm__ volatile("fxsaveq (%0)" : : "r"(area) : "memory"); }
 INSN void fxrstor(const void *area) { __asm__ volatile("fxrstorq (%0)" : : "r"(area) : "memory"); }
 
+/* XCR0. With CR4.OSXSAVE. */
+INSN uint64_t xgetbv(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return (uint64_t)hi << 32 | lo;
+}
+
+INSN void xsetbv(uint64_t v)
+{
+	__asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+}
+
+/* The components of `mask`; 64-byte aligned: "XSAVE Area". */
+INSN void xsave(void *area, uint32_t mask) { __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(mask), "d"(0) : "memory"); }
+INSN void xrstor(const void *area, uint32_t mask)
+{
+	__asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(mask), "d"(0) : "memory");
+}
+
 #undef INSN

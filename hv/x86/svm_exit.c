@@ -95,6 +95,8 @@ static enum hvm_exit_kind simple_kind(uint64_t code)
 		return HVM_EXIT_HLT;
 	case VMEXIT_CPUID:
 		return HVM_EXIT_CPUID;
+	case VMEXIT_CR0_SEL_WRITE:
+	case VMEXIT_CR3_WRITE:
 	case VMEXIT_CR4_WRITE:
 	case VMEXIT_CR8_WRITE:
 		return HVM_EXIT_CR_WRITE;
@@ -112,12 +114,12 @@ static enum hvm_exit_kind simple_kind(uint64_t code)
 	case VMEXIT_STGI:
 	case VMEXIT_CLGI:
 	case VMEXIT_SKINIT:
-	case VMEXIT_RDTSCP:
 	case VMEXIT_MONITOR:
 	case VMEXIT_MWAIT:
 	case VMEXIT_MWAIT_ARMED:
-	case VMEXIT_XSETBV:
 		return HVM_EXIT_UD;
+	case VMEXIT_XSETBV:
+		return HVM_EXIT_XSETBV;
 	case VMEXIT_SHUTDOWN:
 		return HVM_EXIT_SHUTDOWN;
 	case VMEXIT_INVALID:
@@ -133,7 +135,7 @@ static uint8_t skip_len(const struct svm *s, enum hvm_exit_kind kind)
 {
 	const struct vmcb *b = s->vmcb;
 	bool skips = kind == HVM_EXIT_HLT || kind == HVM_EXIT_CPUID || kind == HVM_EXIT_RDMSR ||
-		     kind == HVM_EXIT_WRMSR || kind == HVM_EXIT_NOP;
+		     kind == HVM_EXIT_WRMSR || kind == HVM_EXIT_XSETBV || kind == HVM_EXIT_NOP;
 
 	return s->caps.nrips && skips && b->control.nrip ? (uint8_t)(b->control.nrip - b->save.rip) : 0;
 }

@@ -154,37 +154,13 @@ static enum hvm_exit_kind give_debug_registers(struct vmx *x)
 	return HVM_EXIT_NONE;
 }
 
-/* MOV to CR0 exits only when it changes a bit that is ours. The guest is to see it changed, and that is all: the shadow gets
- * its bits, and the instruction runs again without an exit, for the CPU to do the rest: paging, EFER.LMA, the PDPTEs, the
- * faults. CLTS and LMSW never touch bits that are ours. What the CPU would no longer see is a #GP: "setting the CD flag to 0
- * when the NW flag is set to 1" (SDM v2, "MOV-Move to/from Control Registers"), and "a nonzero value to any of the upper 32
- * bits" (SDM v3, "Control Registers"). */
-static enum hvm_exit_kind move_to_cr0(struct vmx *x, uint64_t val)
+/* MOV to CR0 exits only when it changes a bit that is ours, MOV to CR4 when it changes any. CLTS and LMSW never touch bits that
+ * are ours. */
+static enum hvm_exit_kind translate_cr(struct vmx *x)
 {
-	if (((val & CR0_NW) && !(val & CR0_CD)) || (val & CR0_RESERVED))
-		return HVM_EXIT_GP;
-	x->cr0_shadow = val & x->cr0_mask;
-	vmcs_write(x, VMCS_CR0_READ_SHADOW, x->cr0_shadow);
-	return HVM_EXIT_NONE;
-}
-
-static enum hvm_exit_kind translate_cr(struct vcpu *v, struct vmx *x)
-{
-	enum { CR_0 = 0, CR_4 = 4 };
 	uint64_t info = vmcs_read(x, VMCS_EXIT_QUALIFICATION);
-	unsigned reg = (unsigned)CR_ACCESS_GPR(info);
-	uint64_t val;
 
-	if (CR_ACCESS_TYPE(info) != CR_ACCESS_MOV_TO)
-		return HVM_EXIT_UNKNOWN;
-	if (CR_ACCESS_NUMBER(info) == CR_4)
-		return HVM_EXIT_CR_WRITE;
-	if (CR_ACCESS_NUMBER(info) != CR_0)
-		return HVM_EXIT_UNKNOWN;
-	val = reg == RSP ? vmx_ops.get(v, HVM_RSP) : v->regs.gpr[reg];
-	if (vmx_ops.get(v, HVM_CS_MODE) != CS_64)
-		val = (uint32_t)val;
-	return move_to_cr0(x, val);
+	return CR_ACCESS_TYPE(info) == CR_ACCESS_MOV_TO ? HVM_EXIT_CR_WRITE : HVM_EXIT_UNKNOWN;
 }
 
 static enum hvm_exit_kind simple_kind(uint16_t reason)
@@ -229,8 +205,9 @@ static enum hvm_exit_kind simple_kind(uint16_t reason)
 	case EXIT_REASON_INVVPID:
 	case EXIT_REASON_MONITOR:
 	case EXIT_REASON_MWAIT:
-	case EXIT_REASON_XSETBV:
 		return HVM_EXIT_UD;
+	case EXIT_REASON_XSETBV:
+		return HVM_EXIT_XSETBV;
 	case EXIT_REASON_TRIPLE_FAULT:
 		return HVM_EXIT_SHUTDOWN;
 	default:
@@ -242,7 +219,7 @@ static enum hvm_exit_kind simple_kind(uint16_t reason)
 static uint8_t skip_len(struct vmx *x, enum hvm_exit_kind kind)
 {
 	bool skips = kind == HVM_EXIT_HLT || kind == HVM_EXIT_CPUID || kind == HVM_EXIT_RDMSR ||
-		     kind == HVM_EXIT_WRMSR || kind == HVM_EXIT_NOP;
+		     kind == HVM_EXIT_WRMSR || kind == HVM_EXIT_XSETBV || kind == HVM_EXIT_NOP;
 
 	return skips ? (uint8_t)vmcs_read(x, VMCS_EXIT_INSN_LEN) : 0;
 }
@@ -300,7 +277,7 @@ void vmx_translate_exit(struct vcpu *v, struct hvm_exit *out)
 		out->apic_offset = (uint16_t)APIC_ACCESS_OFFSET(vmcs_read(x, VMCS_EXIT_QUALIFICATION));
 		return;
 	case EXIT_REASON_CR_ACCESS:
-		out->kind = translate_cr(v, x);
+		out->kind = translate_cr(x);
 		return;
 	case EXIT_REASON_MOV_DR:
 		out->kind = give_debug_registers(x);

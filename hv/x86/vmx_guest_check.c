@@ -15,7 +15,6 @@
 #define PENDING_DEBUG_RESERVED (MASK(63, 17) | BIT64(15) | BIT64(13) | MASK(11, 4))
 #define VMX_MISC_ACTIVITY(misc) (GET_FIELD(8, 6, misc) << 1 | 1) /* a bit for each state; active is always there */
 #define LINK_POINTER_NONE (~0ull)
-#define PDPTE_RESERVED (MASK(8, 5) | MASK(2, 1))
 
 static bool ia32e(const struct vmx_checker *k)
 {

@@ -218,6 +218,7 @@ static uint64_t *reg_of(struct fake_cpu *f, enum hvm_reg reg)
 	case HVM_GS_BASE: return &f->seg[reg - HVM_ES_BASE].base;
 	case HVM_PAT: return &f->pat;
 	case HVM_TSC_OFFSET: return &f->tsc_offset;
+	case HVM_XCR0: return &f->xcr0;
 	case HVM_CS:
 	case HVM_SS:
 	case HVM_CPL:
@@ -328,10 +329,34 @@ static uint64_t fake_guest_tsc(const struct vcpu *v)
 }
 
 /* A CPU that has everything: what must be hidden shows. */
-static void fake_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
+static void fake_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
-	(void)leaf, (void)sub;
+	static const char amd[] = "AuthenticAMD";
+	const struct fake_cpu *f = fake_of(v);
+
+	(void)sub;
 	out[0] = out[1] = out[2] = out[3] = UINT32_MAX;
+	if (leaf == f->lacks.leaf)
+		out[f->lacks.reg] &= ~f->lacks.bits;
+	if (leaf || !f->amd)
+		return;
+	memcpy(&out[1], amd, sizeof(*out));
+	memcpy(&out[3], amd + sizeof(*out), sizeof(*out));
+	memcpy(&out[2], amd + 2 * sizeof(*out), sizeof(*out));
+}
+
+static void fake_write_msr(struct vcpu *v, uint32_t msr, uint64_t val)
+{
+	struct fake_cpu *f = fake_of(v);
+
+	f->msr.writes++;
+	f->msr.index = msr;
+	f->msr.val = val;
+}
+
+static void fake_set_pdptes(struct vcpu *v, const uint64_t pdpt[4])
+{
+	memcpy(fake_of(v)->pdpt, pdpt, sizeof(fake_of(v)->pdpt));
 }
 
 const struct hvm_ops fake_ops = {
@@ -361,4 +386,6 @@ const struct hvm_ops fake_ops = {
 	.now = fake_now,
 	.guest_tsc = fake_guest_tsc,
 	.cpuid = fake_cpuid,
+	.write_msr = fake_write_msr,
+	.set_pdptes = fake_set_pdptes,
 };

@@ -139,7 +139,7 @@ struct fake_quirks {
 struct fake_cpu {
 	struct vcpu *v;
 	/* the guest's CPU */
-	uint64_t rip, rsp, rflags, cr0, cr2, cr3, cr4, efer, dr[4], dr6, dr7, pat, tsc_offset;
+	uint64_t rip, rsp, rflags, cr0, cr2, cr3, cr4, efer, dr[4], dr6, dr7, pat, tsc_offset, xcr0, pdpt[4];
 	struct hvm_segment seg[SREGS];
 	enum cs_mode cs_mode;
 	uint8_t cpl;
@@ -188,6 +188,16 @@ struct fake_cpu {
 		struct event second;
 	} nested;
 	/* for the tests */
+	bool amd;             /* by its name */
+	struct {
+		uint32_t leaf, bits;
+		uint8_t reg;
+	} lacks;              /* bits of CPUID that this CPU does not have */
+	struct {
+		unsigned writes;
+		uint32_t index;
+		uint64_t val;
+	} msr;                /* what was written past the tables */
 	bool allow_if0;       /* the rule under test injects external interrupts with IF=0: log it, that is all */
 	bool stuck_window;    /* an armed window exits at once, whatever IF says */
 	bool crawl;           /* with stuck_window: one instruction per exit */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * CPUID on a host that has every feature there is: what must be hidden is hidden.
  * Knows nothing of real CPUs. */
+#include "core/cpuid.h"
+#include "core/cr.h"
 #include "unit/vcpu_fixture.h"
-
-enum { EAX, EBX, ECX, EDX };
 
 struct leaf {
 	uint32_t reg[4];
@@ -17,20 +17,167 @@ static struct leaf leaf_of(const struct rig *r, uint32_t leaf, uint32_t sub)
 	return l;
 }
 
-static void no_state_that_we_do_not_switch(void **state)
+struct lacks {
+	uint32_t leaf, bits;
+	uint8_t reg;
+};
+
+/* A vCPU on a CPU of that vendor, without these bits. */
+static struct rig *rig_of(bool amd, struct lacks lacks)
 {
-	/* MONITOR, VMX, SMX, EIST, TM2, FMA, PDCM, PCID, XSAVE, OSXSAVE, AVX, F16C */
-	static const unsigned hidden_ecx[] = { 3, 5, 6, 7, 8, 12, 15, 17, 26, 27, 28, 29 };
-	/* MCE, MTRR, MCA, DS, ACPI, TM */
-	static const unsigned hidden_edx[] = { 7, 12, 14, 21, 22, 29 };
 	struct rig *r = rig_split(0);
-	struct leaf l = leaf_of(r, 1, 0);
+
+	r->f.amd = amd;
+	r->f.lacks.leaf = lacks.leaf;
+	r->f.lacks.bits = lacks.bits;
+	r->f.lacks.reg = lacks.reg;
+	features_init(&r->v.features, &r->v);
+	vcpu_reset_msrs(&r->v);
+	return r;
+}
+
+/* Fields of leaves that are no feature: version, sizes, caches, topology, names. A 1 may show where the mask has one. */
+struct known {
+	uint32_t leaf, sub;
+	uint64_t mask[CPUID_REGS];
+};
+#define ALL MASK(31, 0)
+static const struct known fields[] = {
+	{ 0x0, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x1, 0, { ALL, MASK(15, 8) | BIT(16), 0, 0 } },
+	{ 0x2, 0, { 0xff01, 0, 0, 0 } },
+	{ 0x4, 0, { MASK(9, 0), ALL, ALL, MASK(2, 0) } },
+	{ 0x4, 1, { MASK(9, 0), ALL, ALL, MASK(2, 0) } },
+	{ 0x4, 2, { MASK(9, 0), ALL, ALL, MASK(2, 0) } },
+	{ 0x4, 3, { MASK(9, 0), ALL, ALL, MASK(2, 0) } },
+	{ 0x4, 4, { MASK(9, 0), ALL, ALL, MASK(2, 0) } },
+	{ 0x7, 0, { 1, 0, 0, 0 } },
+	{ 0xb, 0, { 0, 1, 0x100, 0 } },
+	{ 0xb, 1, { 0, 1, 0x201, 0 } },
+	{ 0xd, 0, { 7, ALL, ALL, 0 } },
+	{ 0xd, 1, { 0, ALL, 0, 0 } },
+	{ 0xd, 2, { ALL, ALL, 0, 0 } },
+	{ 0x40000000, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x80000000, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x80000001, 0, { ALL, 0, 0, 0 } },
+	{ 0x80000002, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x80000003, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x80000004, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x80000005, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x80000006, 0, { ALL, ALL, ALL, ALL } },
+	{ 0x80000008, 0, { MASK(15, 0), 0, 0, 0 } },
+};
+
+static uint32_t known_bits(const struct rig *r, uint32_t leaf, uint32_t sub, unsigned reg)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i].leaf == leaf && fields[i].sub == sub)
+			bits |= (uint32_t)fields[i].mask[reg];
+	for (unsigned i = 0; i < FEATURES; i++)
+		if (features_show(&r->v.features, (enum feature)i) && feature_table[i].leaf == leaf &&
+		    feature_table[i].sub == sub && feature_table[i].reg == reg)
+			bits |= feature_table[i].mask;
+	/* AMD's repetition of leaf 1, less SEP and what is hidden there */
+	if (r->f.amd && leaf == 0x80000001 && reg == EDX)
+		bits |= known_bits(r, 1, 0, EDX) & 0x0183f3ff;
+	return bits;
+}
+
+static void check_leaf(const struct rig *r, uint32_t leaf, uint32_t sub)
+{
+	struct leaf l = leaf_of(r, leaf, sub);
+
+	if (leaf == 0xb)
+		l.reg[ECX] &= ~(sub > 1 ? (uint32_t)MASK(7, 0) : 0); /* repeats what was asked for */
+	for (unsigned reg = 0; reg < CPUID_REGS; reg++)
+		if (l.reg[reg] & ~known_bits(r, leaf, sub, reg))
+			fail_msg("leaf %#x.%u register %u shows %#x", leaf, sub, reg, l.reg[reg] & ~known_bits(r, leaf, sub, reg));
+}
+
+/* Over every leaf of a host that has every bit. */
+static void no_bit_that_the_table_does_not_know(void **state)
+{
+	static const uint32_t bases[] = { 0, 0x20000000, 0x40000000, 0x40000100, 0x80000000, 0x8fffff00, 0xc0000000, 0xffffff00 };
+	const uint32_t leaves = 0x100, subs = 70;
 
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(hidden_ecx); i++)
-		assert_false(l.reg[ECX] & BIT(hidden_ecx[i]));
-	for (unsigned i = 0; i < ARRAY_SIZE(hidden_edx); i++)
-		assert_false(l.reg[EDX] & BIT(hidden_edx[i]));
+	for (unsigned amd = 0; amd < 2; amd++) {
+		struct rig *r = rig_of(amd, (struct lacks){ 0 });
+
+		for (size_t b = 0; b < ARRAY_SIZE(bases); b++)
+			for (uint32_t leaf = bases[b]; leaf - bases[b] < leaves; leaf++)
+				for (uint32_t sub = 0; sub < subs; sub++)
+					if (leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd || sub == 0)
+						check_leaf(r, leaf, sub);
+		rig_end(r);
+	}
+}
+
+static bool msr_exists(struct rig *r, const struct msr_row *row)
+{
+	uint64_t val;
+	int err = vcpu_read_msr(&r->v, row->first, &val);
+
+	return row->kind == MSR_WRITE_ONLY ? !vcpu_write_msr(&r->v, row->first, 0) : err != E_INVAL;
+}
+
+/* What belongs to one row of the table is there, or all of it is not. */
+static void check_feature(struct rig *r, enum feature which)
+{
+	const struct feature_row *row = &feature_table[which];
+	bool shown = features_show(&r->v.features, which);
+
+	r->v.lapic.base |= APIC_BASE_EXTD;
+	for (const struct msr_row *m = msr_table; m->count; m++)
+		if (m->feature == which && (m->first != MSR_UCODE_REV || shown) && m->first != MSR_X2APIC_FIRST &&
+		    msr_exists(r, m) != shown)
+			fail_msg("feature %u is %s and MSR %#x is not", which, shown ? "shown" : "hidden", m->first);
+	for (unsigned bit = 0; bit < 64; bit++) {
+		struct cr_state s = { .cr0 = CR0_PE | CR0_PG, .cr4 = CR4_PAE, .efer = EFER_LME | EFER_LMA };
+		const struct cr_cpu cpu = { r->v.features.cr4 | CR4_PAE, r->v.features.efer, r->v.features.phys_bits };
+
+		if ((row->cr4 & BIT64(bit)) && cr_write(&s, &cpu, CR_4, CR4_PAE | BIT64(bit)) != (shown || bit == 5))
+			fail_msg("feature %u: CR4 bit %u", which, bit);
+		s.cr0 = CR0_PE;
+		if ((row->efer & BIT64(bit)) && cr_write(&s, &cpu, CR_EFER, BIT64(bit)) != shown)
+			fail_msg("feature %u: EFER bit %u", which, bit);
+		if ((row->xcr0 & BIT64(bit)) && vcpu_write_xcr0(&r->v, MASK(bit, 0)) != shown)
+			fail_msg("feature %u: XCR0 bit %u", which, bit);
+	}
+}
+
+/* On a CPU that has all, and on one for each row that lacks just that. */
+static void a_feature_has_its_msrs_and_bits(void **state)
+{
+	(void)state;
+	for (unsigned amd = 0; amd < 2; amd++)
+		for (unsigned i = FEATURES; i > FEATURE_BASE; i--) {
+			const struct feature_row *row = &feature_table[i % FEATURES];
+			struct rig *r = rig_of(amd, (struct lacks){ row->leaf, row->mask, row->reg });
+
+			if (i < FEATURES && row->mask && row->from == FROM_HOST)
+				assert_false(features_show(&r->v.features, (enum feature)i));
+			for (unsigned which = 0; which < FEATURES; which++)
+				check_feature(r, (enum feature)which);
+			rig_end(r);
+		}
+}
+
+static void what_belongs_to_nobody_is_not_there(void **state)
+{
+	struct rig *r = rig_of(false, (struct lacks){ 0 });
+	uint64_t cr4 = 0, efer = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < FEATURES; i++) {
+		cr4 |= feature_table[i].cr4;
+		efer |= feature_table[i].efer;
+	}
+	assert_int_equal(r->v.features.cr4, cr4);
+	assert_int_equal(r->v.features.efer, efer);
+	assert_int_equal(cr4 & (CR4_VMXE | CR4_LA57 | CR4_CET | BIT64(14) | BIT64(19) | BIT64(22) | MASK(63, 24)), 0);
 	rig_end(r);
 }
 
@@ -67,8 +214,9 @@ static void the_apic_flag_follows_apicbase(void **state)
 
 static void leaves_of_hidden_features_are_empty(void **state)
 {
-	static const uint32_t empty[] = { 0xd, 0xf, 0x12, 0x1b, 0x20, 0x40000001, 0x40000010, 0x7fffffff,
-					  0x8000000a, 0x80000009, 0x8000001f, 0xffffffff };
+	static const uint32_t empty[] = { 3,          5,          9,          0xa,        0xf,        0x12,      0x14,
+					  0x15,       0x16,       0x1b,       0x1f,       0x20,       0x40000001, 0x40000010,
+					  0x7fffffff, 0x8000000a, 0x80000009, 0x8000001e, 0x8000001f, 0xffffffff };
 	struct rig *r = rig_split(0);
 
 	(void)state;
@@ -77,37 +225,64 @@ static void leaves_of_hidden_features_are_empty(void **state)
 
 		assert_int_equal(l.reg[EAX] | l.reg[EBX] | l.reg[ECX] | l.reg[EDX], 0);
 	}
-	assert_int_equal(leaf_of(r, 0, 0).reg[EAX], 0xc);
+	assert_int_equal(leaf_of(r, 0, 0).reg[EAX], 0xd);
 	assert_int_equal(leaf_of(r, 0x80000000, 0).reg[EAX], 0x80000008);
 	rig_end(r);
 }
 
-static void extended_features_are_those_without_state(void **state)
+/* APM v3, "Function 8000_0001h": EDX repeats leaf 1; SDM v2, "CPUID": there those bits are reserved. */
+static void only_amd_repeats_leaf_1(void **state)
 {
-	const uint32_t shown = BIT(0) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(20); /* FSGSBASE BMI1 SMEP BMI2 ERMS SMAP */
-	struct rig *r = rig_split(0);
-	struct leaf l = leaf_of(r, 7, 0);
+	const uint32_t apic = BIT(9), sep = BIT(11), syscall = BIT(11), mce = BIT(7);
+	struct rig *r = rig_of(true, (struct lacks){ 0 });
+	uint32_t own;
 
 	(void)state;
-	assert_int_equal(l.reg[EBX], shown);
-	assert_int_equal(l.reg[EAX] | l.reg[ECX] | l.reg[EDX], 0);
-	assert_int_equal(leaf_of(r, 7, 1).reg[EBX], 0);
+	assert_int_equal(leaf_of(r, 0x80000001, 0).reg[EDX] & (apic | mce), apic | mce);
+	r->v.lapic.base &= ~APIC_BASE_EN;
+	assert_int_equal(leaf_of(r, 0x80000001, 0).reg[EDX] & apic, 0);
+	rig_end(r);
+	r = rig_of(true, (struct lacks){ 1, mce, EDX });
+	assert_int_equal(leaf_of(r, 0x80000001, 0).reg[EDX] & mce, 0);
+	rig_end(r);
+	r = rig_of(false, (struct lacks){ 0 });
+	own = syscall | BIT(20) | BIT(26) | BIT(27) | BIT(29);
+	assert_int_equal(leaf_of(r, 0x80000001, 0).reg[EDX], own);
+	assert_true(leaf_of(r, 1, 0).reg[EDX] & sep);
+	rig_end(r);
+}
+
+/* SDM v2, "CPUID": OSXSAVE "indicates that the OS has set CR4.OSXSAVE[bit 18]"; leaf 0DH EBX is "the maximum size ... required by
+ * enabled features in XCR0". */
+static void xsave_follows_cr4_and_xcr0(void **state)
+{
+	const uint32_t osxsave = BIT(27), legacy = 576;
+	struct rig *r = rig_split(0);
+
+	(void)state;
+	assert_false(leaf_of(r, 1, 0).reg[ECX] & osxsave);
+	r->f.cr4 |= CR4_OSXSAVE;
+	assert_true(leaf_of(r, 1, 0).reg[ECX] & osxsave);
+	assert_int_equal(leaf_of(r, 0xd, 0).reg[EBX], legacy);
+	assert_true(vcpu_write_xcr0(&r->v, 7));
+	assert_int_equal(r->f.xcr0, 7);
+	assert_int_equal(leaf_of(r, 0xd, 0).reg[EBX], leaf_of(r, 0xd, 0).reg[ECX]);
+	assert_false(vcpu_write_xcr0(&r->v, 6));
+	assert_false(vcpu_write_xcr0(&r->v, 5));
+	assert_false(vcpu_write_xcr0(&r->v, 0xf));
+	assert_int_equal(r->f.xcr0, 7);
 	rig_end(r);
 }
 
 static void amd_leaves_have_no_svm(void **state)
 {
-	const uint32_t svm = BIT(2), rdtscp = BIT(27), long_mode = BIT(29), nx = BIT(20), syscall = BIT(11);
-	struct rig *r = rig_split(0);
-	struct leaf l = leaf_of(r, 0x80000001, 0);
+	const uint32_t svm = BIT(2);
+	struct rig *r = rig_of(true, (struct lacks){ 0 });
 
 	(void)state;
-	assert_false(l.reg[ECX] & svm);
-	assert_false(l.reg[EDX] & rdtscp);
-	assert_int_equal(l.reg[EDX] & (long_mode | nx | syscall), long_mode | nx | syscall);
-	l = leaf_of(r, 0x80000007, 0);
-	assert_int_equal(l.reg[EDX], BIT(8));
-	assert_int_equal(l.reg[EAX] | l.reg[EBX] | l.reg[ECX], 0);
+	assert_false(leaf_of(r, 0x80000001, 0).reg[ECX] & svm);
+	assert_int_equal(leaf_of(r, 0x80000007, 0).reg[EDX], BIT(8));
+	assert_int_equal(leaf_of(r, 0x80000008, 0).reg[EBX], BIT(0) | BIT(2));
 	rig_end(r);
 }
 
@@ -122,32 +297,19 @@ static void the_hypervisor_has_a_name(void **state)
 	rig_end(r);
 }
 
-/* A CR4 bit may be set if its feature shows. */
-static void cr4_agrees_with_cpuid(void **state)
-{
-	struct rig *r = rig_split(0);
-	uint64_t allowed = vcpu_cr4_allowed(&r->v);
-
-	(void)state;
-	assert_int_equal(allowed & (CR4_VMXE | CR4_OSXSAVE | CR4_PCIDE | CR4_MCE | CR4_LA57 | CR4_UMIP), 0);
-	assert_int_equal(allowed & (CR4_FSGSBASE | CR4_SMEP | CR4_SMAP), CR4_FSGSBASE | CR4_SMEP | CR4_SMAP);
-	assert_int_equal(allowed & (CR4_PAE | CR4_PSE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT),
-			 CR4_PAE | CR4_PSE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT);
-	assert_int_equal(r->v.cr4_allowed, allowed);
-	rig_end(r);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_state_that_we_do_not_switch),
+		cmocka_unit_test(no_bit_that_the_table_does_not_know),
+		cmocka_unit_test(a_feature_has_its_msrs_and_bits),
+		cmocka_unit_test(what_belongs_to_nobody_is_not_there),
 		cmocka_unit_test(the_apic_features_are_ours),
 		cmocka_unit_test(the_apic_flag_follows_apicbase),
 		cmocka_unit_test(leaves_of_hidden_features_are_empty),
-		cmocka_unit_test(extended_features_are_those_without_state),
+		cmocka_unit_test(only_amd_repeats_leaf_1),
+		cmocka_unit_test(xsave_follows_cr4_and_xcr0),
 		cmocka_unit_test(amd_leaves_have_no_svm),
 		cmocka_unit_test(the_hypervisor_has_a_name),
-		cmocka_unit_test(cr4_agrees_with_cpuid),
 	};
 
 	return cmocka_run_group_tests_name("cpuid", tests, NULL, NULL);

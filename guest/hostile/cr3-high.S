@@ -4,23 +4,11 @@
  * the first, and VMRUN refuses it then. The exit status is the step that failed. Knows nothing else.
  *
  * Verdict: guest exit status 0 */
-#include "hostile.h"
+#include "try.h"
 
-#define MSR_EFER 0xc0000080
-#define EFER_LME_BIT 8
-#define CR0_PG_BIT 31
-#define CR4_PAE 0x20
 #define CR4_PCIDE 0x20000
 #define CPUID_FEATURES 1
 #define ECX_PCID_BIT 17
-#define PML4 0x10000
-#define PDPT 0x11000
-#define PD 0x12000
-#define PD_BYTES 0x1000
-#define TABLE 3
-#define PDE_LARGE 0x83
-#define LARGE_PAGE 0x200000
-#define DESC_CODE64 0x00af9b000000ffff
 #define PCID 1
 #define CR3_BEYOND 0x0010000000000000 /* bit 52 */
 #define MOV_CR_SIZE 3
@@ -34,39 +22,8 @@
 .endm
 
 	HOSTILE
-	/* Gates of 64-bit mode have 16 bytes: #GP's alone. */
-	mov $gp64, %eax
-	mov %ax, idt64 + VEC_GP * 16
-	shr $16, %eax
-	mov %ax, idt64 + VEC_GP * 16 + 6
-	movw $SEL_CODE, idt64 + VEC_GP * 16 + 2
-	movw $GATE_INTERRUPT32, idt64 + VEC_GP * 16 + 4
-	mov $PD, %edi
-	mov $PDE_LARGE, %eax
-1:	mov %eax, (%edi)
-	movl $0, 4(%edi)
-	add $LARGE_PAGE, %eax
-	add $8, %edi
-	cmp $(PD + PD_BYTES), %edi
-	jb 1b
-	movl $(PD + TABLE), PDPT
-	movl $(PDPT + TABLE), PML4
-	mov $PML4, %eax
-	mov %eax, %cr3
-	mov $CR4_PAE, %eax
-	mov %eax, %cr4
-	mov $MSR_EFER, %ecx
-	rdmsr
-	bts $EFER_LME_BIT, %eax
-	wrmsr
-	mov %cr0, %eax
-	bts $CR0_PG_BIT, %eax
-	mov %eax, %cr0
-	lgdt gdt64_pointer
-	lidt idt64_pointer
-	ljmp $SEL_CODE, $1f
-	.code64
-1:	xor %ebx, %ebx
+	LONG_MODE gp64
+	xor %ebx, %ebx
 	mov $(CR3_BEYOND + PML4), %rax
 	mov %rax, %cr3
 	EXPECT_GP 1, 1
@@ -113,16 +70,3 @@ gp64:	add $8, %rsp
 	addq $MOV_CR_SIZE, (%rsp)
 	inc %ebx
 	iretq
-
-	.data
-	.balign 8
-gdt64:	.quad 0, DESC_CODE64, DESC_DATA
-gdt64_pointer:
-	.word . - gdt64 - 1
-	.long gdt64
-idt64_pointer:
-	.word GATES * 16 - 1
-	.long idt64
-	.bss
-	.balign 16
-idt64:	.skip GATES * 16

@@ -11,10 +11,6 @@
 
 #define CPUID_FEATURES 1u
 #define ECX_VMX BIT(5)
-#define CPUID_EXT_FEATURES 7u
-#define EBX_INVPCID BIT(10)
-#define CPUID_AMD_FEATURES 0x80000001u
-#define EDX_RDTSCP BIT(27)
 
 #define IOPM_PAGES 2
 #define TPR_BYTE APIC_TPR
@@ -465,41 +461,6 @@ static uint64_t vmx_get(const struct vcpu *v, enum hvm_reg reg)
 	return 0;
 }
 
-static void set_cr0(struct vmx *x, uint64_t val)
-{
-	x->cr0_shadow = val & x->cr0_mask;
-	vmcs_write(x, VMCS_CR0_READ_SHADOW, x->cr0_shadow);
-	vmx_set_state(x, STATE_CR0, (val & ~x->cr0_mask) | (x->caps.cr0_fixed0 & x->cr0_mask));
-}
-
-/* With EPT, VM entry takes the PDPTEs from their fields ("Loading Page-Directory-Pointer-Table Entries"). */
-static void vmx_set_pdptes(struct vcpu *v, const uint64_t pdpt[4])
-{
-	static const enum vmcs_field fields[] = { VMCS_GUEST_PDPTE0, VMCS_GUEST_PDPTE1, VMCS_GUEST_PDPTE2, VMCS_GUEST_PDPTE3 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		vmcs_write(vmx_of(v), fields[i], pdpt[i]);
-}
-
-static void set_cr4(struct vmx *x, uint64_t val)
-{
-	x->cr4_shadow = val;
-	vmcs_write(x, VMCS_CR4_READ_SHADOW, val);
-	vmcs_write(x, VMCS_GUEST_CR4, val | x->caps.cr4_fixed0);
-}
-
-/* "Checks on Guest Control Registers": EFER.LMA "must ... equal the value of" IA-32e mode guest. */
-static void set_efer(struct vmx *x, uint64_t val)
-{
-	uint64_t was = vmx_state(x, STATE_EFER), ctls;
-
-	vmx_set_state(x, STATE_EFER, val);
-	if (!((was ^ val) & EFER_LMA))
-		return;
-	ctls = vmcs_read(x, VMCS_ENTRY_CTLS) & ~(uint64_t)VM_ENTRY_IA32E_MODE_GUEST;
-	vmcs_write(x, VMCS_ENTRY_CTLS, val & EFER_LMA ? ctls | VM_ENTRY_IA32E_MODE_GUEST : ctls);
-}
-
 /* Where paging changes, nothing is left to do for the TLB: without VPIDs each entry and each exit empties it. */
 static void vmx_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 {
@@ -512,11 +473,11 @@ static void vmx_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 		x->state.open = false;
 		vmx_set_state(x, STATE_RFLAGS, val);
 		return;
-	case HVM_CR0: set_cr0(x, val); return;
+	case HVM_CR0: vmx_set_cr0(x, val); return;
 	case HVM_CR2: write_cr2(val); return;
 	case HVM_CR3: vmx_set_state(x, STATE_CR3, val); return;
-	case HVM_CR4: set_cr4(x, val); return;
-	case HVM_EFER: set_efer(x, val); return;
+	case HVM_CR4: vmx_set_cr4(x, val); return;
+	case HVM_EFER: vmx_set_efer(x, val); return;
 	case HVM_DR0: write_dr0(val); return;
 	case HVM_DR1: write_dr1(val); return;
 	case HVM_DR2: write_dr2(val); return;
@@ -626,28 +587,6 @@ static uint64_t vmx_now(const struct vcpu *v)
 static uint64_t vmx_guest_tsc(const struct vcpu *v)
 {
 	return rdtsc() + vmx_of(v)->tsc_offset;
-}
-
-/* What needs a control that this CPU may lack: without it the instruction is #UD. */
-static void vmx_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4])
-{
-	uint32_t allowed = VMX_ALLOWED_1(vmx_of(v)->caps.proc2);
-	struct cpuid_regs r = cpuid(leaf, sub);
-
-	if (leaf == CPUID_EXT_FEATURES && !sub && !(allowed & PROC2_INVPCID))
-		r.ebx &= ~EBX_INVPCID;
-	if (leaf == CPUID_AMD_FEATURES && !(allowed & PROC2_RDTSCP))
-		r.edx &= ~EDX_RDTSCP;
-	out[0] = r.eax;
-	out[1] = r.ebx;
-	out[2] = r.ecx;
-	out[3] = r.edx;
-}
-
-static void vmx_write_msr(struct vcpu *v, uint32_t msr, uint64_t val)
-{
-	(void)v;
-	wrmsr(msr, val);
 }
 
 const struct hvm_ops vmx_ops = {

@@ -153,6 +153,13 @@ enum vmx_entry vmx_vmenter(struct hvm_regs *regs, uint64_t *host_rsp, bool launc
 int vmx_unblock_nmi(struct vmx *x, struct page_pool *pool);
 /* vmx_ctls.c: all fields as they are before the first entry. */
 void vmx_init_vmcs(struct vmx *x);
+/* vmx_cpu.c */
+void vmx_set_cr0(struct vmx *x, uint64_t val);
+void vmx_set_cr4(struct vmx *x, uint64_t val);
+void vmx_set_efer(struct vmx *x, uint64_t val);
+void vmx_set_pdptes(struct vcpu *v, const uint64_t pdpt[4]);
+void vmx_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4]);
+void vmx_write_msr(struct vcpu *v, uint32_t msr, uint64_t val);
 /* vmx_exit.c: the vendor's exit in the common form. */
 void vmx_translate_exit(struct vcpu *v, struct hvm_exit *out);
 /* vmx_vid.c */

@@ -584,11 +584,6 @@ static uint64_t vmx_now(const struct vcpu *v)
 	return host_now(vmx_of(v)->host);
 }
 
-static uint64_t vmx_guest_tsc(const struct vcpu *v)
-{
-	return rdtsc() + vmx_of(v)->tsc_offset;
-}
-
 const struct hvm_ops vmx_ops = {
 	.name = "vmx",
 	.enter = vmx_enter,

@@ -159,6 +159,7 @@ void vmx_set_cr4(struct vmx *x, uint64_t val);
 void vmx_set_efer(struct vmx *x, uint64_t val);
 void vmx_set_pdptes(struct vcpu *v, const uint64_t pdpt[4]);
 void vmx_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4]);
+uint64_t vmx_guest_tsc(const struct vcpu *v);
 void vmx_write_msr(struct vcpu *v, uint32_t msr, uint64_t val);
 /* vmx_exit.c: the vendor's exit in the common form. */
 void vmx_translate_exit(struct vcpu *v, struct hvm_exit *out);

@@ -66,3 +66,8 @@ void vmx_write_msr(struct vcpu *v, uint32_t msr, uint64_t val)
 	(void)v;
 	wrmsr(msr, val);
 }
+
+uint64_t vmx_guest_tsc(const struct vcpu *v)
+{
+	return rdtsc() + ((const struct vmx *)v->hw)->tsc_offset;
+}

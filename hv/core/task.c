@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/cr.h"
 #include "core/guest_mem.h"
 #include "core/vcpu.h"
 #include "x86.h"
@@ -53,9 +54,7 @@ _Static_assert(sizeof(struct tss32) == 0x68 && sizeof(struct tss16) == 0x2c, "th
 	 RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID)
 #define DR7_LOCAL (BIT64(0) | BIT64(2) | BIT64(4) | BIT64(6) | BIT64(8))
 #define CPL_MAX 3
-#define PDPTES 4
 #define PDPT_ADDR MASK(31, 5)
-#define PDPTE_RESERVED (MASK(2, 1) | MASK(8, 5))
 
 struct task {
 	struct vcpu *v;
@@ -465,10 +464,7 @@ static int check_pdptes(struct task *t)
 	if (!p)
 		return E_NXIO;
 	memcpy(pdpt, p, sizeof(pdpt));
-	for (unsigned i = 0; i < PDPTES; i++)
-		if ((pdpt[i] & PTE_P) && (pdpt[i] & (PDPTE_RESERVED | MASK(63, v->phys_bits))))
-			return fail(t, VEC_GP, 0);
-	return 0;
+	return cr_pdptes_valid(pdpt, v->features.phys_bits) ? 0 : fail(t, VEC_GP, 0);
 }
 
 static int prepare(struct task *t)

@@ -405,6 +405,7 @@ static void take_operands(struct decoder *d, struct insn *i, enum form form)
 		break;
 	case FORM_STRING: set_string(i); break;
 	case FORM_CR: set_control_register(d, i); break;
+	case FORM_MODRM: take_rm(d, i, &i->dst, i->size); break;
 	default: break;
 	}
 }

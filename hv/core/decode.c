@@ -267,6 +267,8 @@ static uint8_t operand_size(const struct decoder *d, uint16_t flags)
 		return 8;
 	if (d->mode == CS_64 && (flags & D64))
 		return d->operand_size ? 2 : 8;
+	if (flags & BARE) /* MOVNTI has no 16-bit form, in 16-bit mode either */
+		return 4;
 	return (d->mode == CS_16) != d->operand_size ? 2 : 4;
 }
 

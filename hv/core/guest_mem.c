@@ -74,7 +74,9 @@ int guest_linear(const struct vcpu *v, enum sreg s, uint64_t offset, uint8_t len
 #define LEVELS_MAX 4
 #define PDPT_ADDR MASK(31, 5)
 #define PDE32_PSE36(e) FIELD(39, 32, GET_FIELD(20, 13, e))
-#define PDE32_PS_RESERVED BIT(21)
+/* SDM v3, "Format of a 32-Bit Page-Directory Entry that Maps a 4-MByte Page": address bits from 32 up to M - 1 are in bits from 13, what
+ * is left up to 21 is reserved; M is "the minimum of 40 and MAXPHYADDR". */
+#define PDE32_PS_RESERVED(phys_bits) MASK(21, min_u64(phys_bits, 40) - 19)
 
 struct walk {
 	struct vcpu *v;
@@ -103,7 +105,7 @@ static uint64_t reserved_bits(const struct walk *w, unsigned shift, uint64_t ent
 	bool page = entry & PTE_PS;
 
 	if (!w->wide)
-		return page && shift == PDE32_SHIFT && (w->cr4 & CR4_PSE) ? PDE32_PS_RESERVED : 0;
+		return page && shift == PDE32_SHIFT && (w->cr4 & CR4_PSE) ? PDE32_PS_RESERVED(w->v->phys_bits) : 0;
 	if (!(w->efer & EFER_NXE))
 		reserved |= PTE_NX;
 	if (!(w->efer & EFER_LMA))

@@ -220,12 +220,12 @@ check-headers:
 budget:
 	@tests/lint/budget.sh $(wildcard hv/*/*.[chS] boot/*.[chS] guest/*.[chS] guest/*/*.[chS] guest/hostile/random/*.[chS] include/*.h tests/*/*.[ch])
 
-TIDY_SRC := $(PURE_SRC) $(filter %.c,$(X86_SRC) $(BOOT_SRC) $(GUEST_SRC) $(KVM_SRC))
+TIDY_SRC := $(PURE_SRC) $(filter %.c,$(X86_SRC) $(BOOT_SRC) $(GUEST_SRC) $(KVM_SRC)) $(wildcard tests/native/*.c)
 clang-tidy:
 	@printf '%s\n' $(TIDY_SRC) | xargs -P 2 -n 8 tests/lint/clang-tidy.sh $(filter-out $(NO_IDIOMS),$(CFLAGS_ALL) $(FLAGS_efi)) --
 cppcheck:
 	@cppcheck --quiet --std=c11 --platform=unix64 --enable=warning,performance,portability --inline-suppr \
-		--suppressions-list=tests/lint/cppcheck --error-exitcode=1 -j 2 -Iinclude -Ihv -I. hv boot guest tests/kvm
+		--suppressions-list=tests/lint/cppcheck --error-exitcode=1 -j 2 -Iinclude -Ihv -I. hv boot guest tests/kvm tests/native
 shellcheck:
 	@shellcheck -x -P tests/run $(wildcard tests/*/*.sh tests/run/*/*.sh tests/run/compare/columns/*.sh) .ci/run
 

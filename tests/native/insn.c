@@ -194,8 +194,8 @@ static void make_disp(struct maker *k, unsigned size)
 
 static void make_modrm16(struct maker *k, unsigned mod, unsigned rm)
 {
-	static const int8_t bases[] = { RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX };
-	static const int8_t indexes[] = { RSI, RDI, RSI, RDI, NONE, NONE, NONE, NONE };
+	static const int bases[] = { RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX };
+	static const int indexes[] = { RSI, RDI, RSI, RDI, NONE, NONE, NONE, NONE };
 
 	k->base = bases[rm];
 	k->index = indexes[rm];

@@ -71,7 +71,7 @@ static bool same_fault(const struct outcome *n, const struct outcome *e)
 static int differing_page(bool all)
 {
 	for (unsigned i = 0; i < ARENA_PAGES; i++)
-		if ((all || arena_kinds[i] == PAGE_RW) && memcmp(native_arena() + i * PAGE_SIZE, emulated_page(i), PAGE_SIZE))
+		if ((all || arena_kinds[i] == PAGE_RW) && memcmp(native_arena() + i * PAGE_SIZE, emulated_page(i), PAGE_SIZE) != 0)
 			return (int)i;
 	return -1;
 }
@@ -204,7 +204,7 @@ static uint64_t seed_of(const char *word)
 {
 	struct timespec ts;
 
-	if (strcmp(word, "random"))
+	if (strcmp(word, "random") != 0)
 		return strtoull(word, NULL, 0);
 	clock_gettime(CLOCK_REALTIME, &ts);
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;

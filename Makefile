@@ -43,7 +43,8 @@ FLAGS_efi := $(FREESTANDING) -fpic -fvisibility=hidden -fshort-wchar -DGNU_EFI_U
 	-isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_host := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Itests
 # Signal handlers with a thread pointer that is not libc's: nothing in them may ask for a canary.
-FLAGS_native := -O2 -fsanitize=undefined -fno-sanitize-recover=all -fno-stack-protector
+# And nothing of the program may be in low memory, where random addresses lead.
+FLAGS_native := -O2 -fPIE -fsanitize=undefined -fno-sanitize-recover=all -fno-stack-protector
 FLAGS_kvm := -O2 -DGUEST_ELF='"$(O)/guest/guest.elf"'
 FLAGS_guest := $(FREESTANDING) -fno-pic -fno-pie -mcmodel=small
 FLAGS_foreign := $(filter-out -m64,$(FREESTANDING)) -m32 -fno-pic -static -nostdlib -Wl,-Ttext=0x200000,--build-id=none
@@ -67,8 +68,8 @@ OBJS := $(call objs,efi,$(PURE_SRC) $(X86_SRC) $(BOOT_SRC) $(firstword $(PRESET_
 	$(call objs,guest,$(GUEST_SRC) $(wildcard guest/hostile/*.S)) $(call objs,host,$(PURE_SRC) $(BOOT_PURE_SRC) $(UNIT_SRC))
 
 all: $(O)/intack.efi $(O)/preset.efi $(TEST_GUESTS) $(O)/intack-kvm
-.PHONY: all image lab lab-short run run-suite compare trace bench setup setup-test clean distclean test unit native check-pure check-headers budget \
-	clang-tidy cppcheck shellcheck fuzz mutants newcomer runner-test bad-input hostile
+.PHONY: all image lab lab-short run run-suite compare trace bench setup setup-test clean distclean test unit native native-lab check-pure \
+	check-headers budget clang-tidy cppcheck shellcheck fuzz mutants newcomer runner-test bad-input hostile
 
 # --- the guest ---------------------------------------------------------------------------------------------------------
 # Linked for 64 bits, then wrapped as the 32-bit ELF that multiboot loaders take.
@@ -202,9 +203,15 @@ unit: $(UNIT)
 NATIVE ?= 6
 $(O)/native/oracle: $(call objs,native,$(NATIVE_SRC))
 	@echo "  LD      $@"
-	$(Q)$(CC) -fsanitize=undefined -o $@ $^
+	$(Q)$(CC) -pie -fsanitize=undefined -o $@ $^
+# The same in the lab.
+$(O)/native/oracle-static: $(call objs,native,$(NATIVE_SRC))
+	@echo "  LD      $@"
+	$(Q)$(CC) -static-pie -fsanitize=undefined -o $@ $^
 native: $(O)/native/oracle
 	@$< $(NATIVE)
+native-lab: $(O)/native/oracle-static
+	@O='$(O)' tests/run/native_lab.sh
 
 # What the pure parts need from outside: nothing but four functions of memory.
 check-pure: $(call objs,efi,$(PURE_SRC))

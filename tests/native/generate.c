@@ -147,16 +147,15 @@ static void aim(struct maker *k)
 /* ---- the machine ---- */
 
 #define LINUX_USER_CS 0x33
-#define LINUX_USER_CS32 0x23
 #define LINUX_USER_DS 0x2b
 
 static void rnd_selectors(struct machine *m)
 {
 	for (unsigned i = 0; i < SEGMENTS; i++)
-		m->selector[i] = one_in(4) ? LINUX_USER_DS : LDT_SELECTOR(LDT_DATA + below(LDT_DATA_LAST - LDT_DATA + 1));
+		m->selector[i] = LDT_SELECTOR(LDT_DATA + below(LDT_DATA_LAST - LDT_DATA + 1));
 	if (one_in(16))
 		m->selector[below(2) ? SREG_ES : SREG_DS + below(3)] = 0;
-	m->selector[SREG_SS] = one_in(4) ? LINUX_USER_DS : LDT_SELECTOR(LDT_STACK + below(LDT_STACK_LAST - LDT_STACK + 1));
+	m->selector[SREG_SS] = LDT_SELECTOR(LDT_STACK + below(LDT_STACK_LAST - LDT_STACK + 1));
 	m->selector[SREG_CS] = LDT_SELECTOR(m->mode == CS_16 ? LDT_CODE16 : LDT_CODE32);
 	if (m->mode == CS_64) {
 		m->selector[SREG_CS] = LINUX_USER_CS;
@@ -258,9 +257,11 @@ void generate(enum cs_mode mode, struct sample *s)
 
 /* ---- segments and memory ---- */
 
+/* SDM v3, "Limit Checking": "When the effective limit is FFFFFFFFH (4 GBytes), these accesses may or may not cause the indicated
+ * exceptions": at most a page less. */
 static void rnd_limit(struct hvm_segment *s)
 {
-	s->limit = one_in(4) ? UINT32_MAX : below(ARENA_PAGES * (unsigned)PAGE_SIZE);
+	s->limit = one_in(4) ? (uint32_t)(UINT32_MAX - PAGE_SIZE) : below(ARENA_PAGES * (unsigned)PAGE_SIZE);
 	if (one_in(4))
 		s->limit = UINT16_MAX;
 	if (s->limit > MASK(19, 0))
@@ -275,8 +276,8 @@ static struct hvm_segment rnd_segment(bool stack)
 		s.base = one_in(2) ? 0 : LOW32(ARENA - rnd() % (1u << 31));
 	if (stack || !one_in(4))
 		s.ar |= AR_TYPE_WRITABLE;
-	if (!stack && one_in(6))
-		s.ar |= AR_TYPE_CODE;
+	if (!stack && one_in(6)) /* to be loaded into DS and its like code must be readable */
+		s.ar |= AR_TYPE_CODE | AR_TYPE_READABLE;
 	else if (one_in(4))
 		s.ar |= AR_TYPE_EXPAND_DOWN;
 	if (one_in(2))

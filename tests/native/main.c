@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * The native oracle: each random instruction runs on the machine's own CPU and in the emulator from the same registers, flags and
  * memory; what is left behind must agree, and a fault must be the same fault.
- * Usage: oracle [SECONDS [SEED]], SEED a number or "random". Lines `ok MODE: ...`, `skip MODE: why` and `not ok MODE: ...`; exit status 1 if one is not ok.
+ * Usage: oracle [SECONDS [SEED [MODE]]], SEED a number or "random", MODE 16-bit, 32-bit or 64-bit.
+ * Lines `ok MODE: ...`, `skip MODE: why` and `not ok MODE: ...`; exit status 1 if one is not ok.
  * Knows nothing of single instructions. */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -87,12 +88,13 @@ static void print_outcome(const char *who, const struct outcome *o)
 	printf("\n");
 }
 
-static void print_memory(int page)
+/* And makes the page the same again. */
+static void print_memory(int page, bool show)
 {
-	for (unsigned i = 0; page >= 0 && i < PAGE_SIZE; i++) {
+	for (unsigned i = 0; i < PAGE_SIZE; i++) {
 		uint8_t n = native_arena()[(unsigned)page * PAGE_SIZE + i], *e = emulated_page((unsigned)page) + i;
 
-		if (n != *e)
+		if (n != *e && show)
 			printf("#   at %#" PRIx64 ": %02x, emulated %02x\n", (uint64_t)ARENA_AT((unsigned)page) + i, n, *e);
 		*e = n;
 	}
@@ -149,7 +151,7 @@ static void try_one(enum cs_mode mode, struct tally *t)
 	if (t->differ++ < SHOWN)
 		print_sample(&s, &native, &emulated);
 	for (; page >= 0; page = differing_page(true))
-		print_memory(page);
+		print_memory(page, t->differ <= SHOWN);
 }
 
 static double now(void)
@@ -173,13 +175,20 @@ static void run_mode(enum cs_mode mode, double seconds, struct tally *t)
 	} while (t->seconds < seconds || t->forms < FORMS_MIN);
 }
 
-/* Modes that this machine has. */
-static unsigned count_modes(void)
+/* Why not; NULL if it is to run. `only`: NULL for all. */
+static const char *why_not(unsigned mode, const char *only)
+{
+	if (only && strcmp(only, mode_names[mode]) != 0)
+		return "not asked for";
+	return native_has_mode((enum cs_mode)mode);
+}
+
+static unsigned count_modes(const char *only)
 {
 	unsigned n = 0;
 
 	for (unsigned mode = 0; mode < MODES; mode++)
-		n += !native_has_mode((enum cs_mode)mode);
+		n += !why_not(mode, only);
 	return n ? n : 1;
 }
 
@@ -214,7 +223,7 @@ int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? strtod(argv[1], NULL) : SECONDS;
 	uint64_t seed = argc > 2 ? seed_of(argv[2]) : SEED;
-	const char *why = native_start();
+	const char *only = argc > 3 ? argv[3] : NULL, *why = native_start();
 	bool ok = true;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -228,12 +237,12 @@ int main(int argc, char **argv)
 	for (unsigned mode = 0; mode < MODES; mode++) {
 		struct tally t = { .forms = 0 };
 
-		why = native_has_mode((enum cs_mode)mode);
+		why = why_not(mode, only);
 		if (why) {
 			printf("skip %s: %s\n", mode_names[mode], why);
 			continue;
 		}
-		run_mode((enum cs_mode)mode, seconds / count_modes(), &t);
+		run_mode((enum cs_mode)mode, seconds / count_modes(only), &t);
 		ok = report((enum cs_mode)mode, &t) && ok;
 	}
 	return !ok;

@@ -143,10 +143,29 @@ void native_on_signal(int sig, siginfo_t *info, void *context)
 	store_outcome(uc);
 }
 
+/* SDM v3, "Handling Self- and Cross-Modifying Code": code that was written at another linear address than it runs at needs a
+ * serializing instruction in between. IRET is one, and the kernel need not return by it. */
+static void serialize(void)
+{
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n" /* the red zone */
+			 "mov %%rsp, %%rcx\n"
+			 "mov %%ss, %%eax\n"
+			 "push %%rax\n"
+			 "push %%rcx\n"
+			 "pushfq\n"
+			 "mov %%cs, %%eax\n"
+			 "push %%rax\n"
+			 "lea 1f(%%rip), %%rax\n"
+			 "push %%rax\n"
+			 "iretq\n"
+			 "1: lea 128(%%rsp), %%rsp" : : : "rax", "rcx", "memory");
+}
+
 void native_run(const struct machine *m, struct outcome *out)
 {
 	cpu.m = m;
 	cpu.out = out;
+	serialize();
 	__asm__ volatile("int3" : : : "memory");
 }
 

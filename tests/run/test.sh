@@ -148,6 +148,7 @@ compare_lab() { # IRQCHIP COLUMN...
 	return $status
 }
 check lab lines lab
+check native-lab lines "$MAKE" -s O="$O" native-lab
 check compare-lab-split ktap compare_lab split tcg-svm:boundary nested-kvm:boundary,rearm kvm-amd-6.12
 check compare-lab-user ktap compare_lab user tcg-svm:boundary kvm-amd-6.12
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The native oracle in 16- and 32-bit mode where the machine's own CPU has none that a process may use: Bochs' CPU, under the lab's
-# Linux, is the judge then. 64-bit mode is left to the machine: Bochs 3.0 panics there (docs/findings.md).
-# Lines as the oracle's.
+# Linux, is the judge then. 64-bit mode is left to the machine: Bochs 3.0 panics there (docs/findings.md, "REP with 32-bit addresses in 64-bit mode").
+# Lines as the oracle prints them.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 2
 export O=${O:-build}

@@ -105,7 +105,7 @@ static uint64_t reserved_bits(const struct walk *w, unsigned shift, uint64_t ent
 	bool page = entry & PTE_PS;
 
 	if (!w->wide)
-		return page && shift == PDE32_SHIFT && (w->cr4 & CR4_PSE) ? PDE32_PS_RESERVED(w->v->phys_bits) : 0;
+		return page && shift == PDE32_SHIFT && (w->cr4 & CR4_PSE) ? PDE32_PS_RESERVED(w->v->features.phys_bits) : 0;
 	if (!(w->efer & EFER_NXE))
 		reserved |= PTE_NX;
 	if (!(w->efer & EFER_LMA))

@@ -439,54 +439,6 @@ static void svm_set(struct vcpu *v, enum hvm_reg reg, uint64_t val)
 	b->control.tlb_control = TLB_CONTROL_FLUSH_ALL; /* paging changed under the guest */
 }
 
-static struct vmcb_segment *segment_of(struct vmcb_save *g, enum sreg which)
-{
-	struct vmcb_segment *const all[SREGS] = { &g->es, &g->cs,   &g->ss, &g->ds,   &g->fs,
-						  &g->gs, &g->ldtr, &g->tr, &g->gdtr, &g->idtr };
-
-	return all[which];
-}
-
-/* What VMRUN and #VMEXIT leave in the CPU: VMSAVE stores it, VMLOAD loads it. */
-static bool is_in_cpu(enum sreg which)
-{
-	return which == SREG_FS || which == SREG_GS || which == SREG_LDTR || which == SREG_TR;
-}
-
-/* The VMCB has no unusable bit: a segment that is not present is one. */
-static void svm_segment(const struct vcpu *v, enum sreg which, struct hvm_segment *out)
-{
-	struct vmcb *b = svm_of(v)->vmcb;
-	const struct vmcb_segment *s = segment_of(&b->save, which);
-
-	if (is_in_cpu(which))
-		vmsave(HPA((uintptr_t)b));
-	out->base = s->base;
-	out->limit = s->limit;
-	out->selector = s->selector;
-	out->ar = SEG_TO_AR(s->attributes);
-	if (!(out->ar & AR_P))
-		out->ar |= AR_UNUSABLE;
-}
-
-static void svm_set_segment(struct vcpu *v, enum sreg which, const struct hvm_segment *val)
-{
-	struct vmcb *b = svm_of(v)->vmcb;
-	struct vmcb_save *g = &b->save;
-	struct vmcb_segment *s = segment_of(g, which);
-
-	if (is_in_cpu(which))
-		vmsave(HPA((uintptr_t)b));
-	s->base = val->base;
-	s->limit = val->limit;
-	s->selector = val->selector;
-	s->attributes = val->ar & AR_UNUSABLE ? 0 : AR_TO_SEG(val->ar);
-	if (which == SREG_SS)
-		g->cpl = (uint8_t)AR_DPL(val->ar);
-	if (is_in_cpu(which))
-		vmload(HPA((uintptr_t)b));
-}
-
 /* V_TPR has no more than CR8's four bits; a write clears the others even if it does not change these. */
 static void svm_set_tpr(struct vcpu *v, uint8_t tpr, uint8_t threshold)
 {

@@ -76,3 +76,6 @@ void svm_nmi_injected(struct svm *s);
 void svm_nmi_before_entry(struct svm *s, bool *immediate, uint64_t *deadline);
 /* Ends the single step of an IRET; its own #DB becomes HVM_EXIT_NMI_WINDOW. */
 void svm_nmi_after_exit(struct svm *s, struct hvm_exit *out);
+/* svm_segment.c */
+void svm_segment(const struct vcpu *v, enum sreg which, struct hvm_segment *out);
+void svm_set_segment(struct vcpu *v, enum sreg which, const struct hvm_segment *val);

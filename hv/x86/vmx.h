@@ -175,3 +175,6 @@ void vmx_vid_page_mapped(struct vcpu *v);
 void vmx_vid_page_unmapped(struct vcpu *v);
 /* The guest has this MSR without us. */
 void vmx_msrpm_pass(struct vmx *x, uint32_t msr);
+/* vmx_segment.c */
+void vmx_segment(const struct vcpu *v, enum sreg which, struct hvm_segment *out);
+void vmx_set_segment(struct vcpu *v, enum sreg which, const struct hvm_segment *val);

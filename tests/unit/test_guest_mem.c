@@ -125,7 +125,7 @@ static bool bits_set(uint64_t val, unsigned hi, unsigned lo)
 /* SDM v3, "Reserved bits" of each format of an entry. */
 static bool reserved_in_32_bit(const struct entry *e)
 {
-	unsigned m = rig.v.phys_bits < 40 ? rig.v.phys_bits : 40;
+	unsigned m = rig.v.features.phys_bits < 40 ? rig.v.features.phys_bits : 40;
 
 	/* "Format of a 32-Bit Page-Directory Entry that Maps a 4-MByte Page": bits (M-20):13 are address bits (M-1):32, the rest up to 21 is
 	 * reserved. */
@@ -134,7 +134,7 @@ static bool reserved_in_32_bit(const struct entry *e)
 
 static bool reserved_in_8_bytes(const struct entry *e)
 {
-	unsigned m = rig.v.phys_bits;
+	unsigned m = rig.v.features.phys_bits;
 
 	if (e->pdpte)
 		return bits_set(e->val, 2, 1) || bits_set(e->val, 8, 5) || bits_set(e->val, 63, m);
@@ -142,7 +142,7 @@ static bool reserved_in_8_bytes(const struct entry *e)
 		return true;
 	if ((e->val & BIT64(63)) && !(rig.efer & EFER_NXE))
 		return true;
-	if ((e->val & BIT64(7)) && (e->shift == 39 || (e->shift == 30 && !rig.v.has_1g_pages)))
+	if ((e->val & BIT64(7)) && (e->shift == 39 || (e->shift == 30 && !features_show(&rig.v.features, FEATURE_1G_PAGES))))
 		return true;
 	if (e->leaf && e->shift == 30)
 		return bits_set(e->val, 29, 13);
@@ -290,8 +290,8 @@ static void rnd_mode(void)
 	rig.rflags = RFLAGS_RESERVED1 | sometimes(RFLAGS_AC);
 	rig.cpl = one_in(2) ? 3 : below(3);
 	rig.cs_mode = rig.paging == PAGING_4_LEVEL && !one_in(4) ? CS_64 : CS_32;
-	rig.v.phys_bits = phys_bits[below(ARRAY_SIZE(phys_bits))];
-	rig.v.has_1g_pages = one_in(2);
+	rig.v.features.phys_bits = phys_bits[below(ARRAY_SIZE(phys_bits))];
+	rig.v.features.shown = sometimes(BIT64(FEATURE_1G_PAGES));
 	rig.cr3 = below(RAM_PAGES) * PAGE_SIZE | (rnd() & MASK(11, 0));
 	if (rig.paging == PAGING_PAE)
 		rig.cr3 &= ~MASK(4, 0);
@@ -375,7 +375,7 @@ static void print_walk(const struct model *m, enum access how, enum privilege wh
 {
 	print_error("paging %u cr0 %#lx cr4 %#lx efer %#lx cpl %lu ac %u phys %u 1g %u how %u who %u: model %d error %#x\n", rig.paging,
 		    (unsigned long)rig.cr0, (unsigned long)rig.cr4, (unsigned long)rig.efer, (unsigned long)rig.cpl,
-		    !!(rig.rflags & RFLAGS_AC), rig.v.phys_bits, rig.v.has_1g_pages, how, who, m->err, m->error);
+		    !!(rig.rflags & RFLAGS_AC), rig.v.features.phys_bits, features_show(&rig.v.features, FEATURE_1G_PAGES), how, who, m->err, m->error);
 	for (unsigned i = 0; i < m->entries; i++)
 		print_error("  shift %u: %#lx\n", m->entry[i].shift, (unsigned long)m->entry[i].val);
 }

@@ -53,9 +53,12 @@ INSN(mmio_mov_load, "mov (%rsi), %eax");
 INSN(mmio_mov_store, "mov %edx, (%rdi)");
 INSN(mmio_mov_imm, "movl $0x1234567, (%rdi)");
 INSN(mmio_movnti, "movnti %edx, (%rdi)");
+INSN(mmio_movsxd, "movslq (%rsi), %rax");
 INSN(mmio_stos, "stosl");
 INSN(mmio_lods, "lodsl");
 INSN(mmio_scas, "scasl");
+INSN(mmio_movs, "movsl");
+INSN(mmio_cmps, "cmpsl");
 
 /* SDM v2, "MOV", "MOVNTI", "STOS", "LODS", "SCAS": nothing in them depends on what is behind the address. */
 SCENARIO(insn_mmio_moves, .name = "insn.mmio-moves")
@@ -67,6 +70,9 @@ SCENARIO(insn_mmio_moves, .name = "insn.mmio-moves")
 	ALIKE(mmio_stos, FLAGS_ARITHMETIC);
 	ALIKE(mmio_lods, FLAGS_ARITHMETIC);
 	ALIKE(mmio_scas, FLAGS_ARITHMETIC);
+	ALIKE(mmio_movs, FLAGS_ARITHMETIC);
+	ALIKE(mmio_cmps, FLAGS_ARITHMETIC);
+	ALIKE(mmio_movsxd, FLAGS_ARITHMETIC);
 }
 
 INSN(mmio_add, "add %edx, (%rdi)");
@@ -119,4 +125,23 @@ SCENARIO(insn_mmio_exchange, .name = "insn.mmio-exchange")
 	ALIKE(mmio_bts, RFLAGS_CF);
 	ALIKE(mmio_btr, RFLAGS_CF);
 	ALIKE(mmio_btc, RFLAGS_CF);
+}
+
+INSN(mmio_bts_far, "btsl %ecx, (%rdi)");
+#define NEXT_OPERAND (8 * 4) /* bits: the doubleword behind the operand */
+
+/* SDM v2, "Bit(BitBase, BitOffset)": a register's offset is signed and reaches beyond the operand, to either side. */
+SCENARIO(insn_mmio_bit_string, .name = "insn.mmio-bit-string")
+{
+	volatile uint32_t *reg = (volatile uint32_t *)COUNT_REGISTER;
+	const uint64_t far = NEXT_OPERAND * 4 + BIT_INDEX;
+
+	*reg = BEFORE & ~BIT(BIT_INDEX);
+	insn_run(&mmio_bts_far, &(struct insn_regs){ .rdi = COUNT_REGISTER - 16, .rcx = far, .flags = RFLAGS_CF }, &plain);
+	EXPECT_EQ(insn_fault.count, 0);
+	EXPECT_EQ(insn_regs.flags & RFLAGS_CF, 0);
+	EXPECT_EQ(*reg, BEFORE | BIT(BIT_INDEX));
+	*reg = BEFORE & ~BIT(BIT_INDEX);
+	insn_run(&mmio_bts_far, &(struct insn_regs){ .rdi = COUNT_REGISTER + 16, .rcx = BIT_INDEX - far + BIT_INDEX }, &plain);
+	EXPECT_EQ(*reg, BEFORE | BIT(BIT_INDEX));
 }

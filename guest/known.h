@@ -41,3 +41,5 @@
 #define QEMU_NO_RF BARE("bare-qemu*", "QEMU pushes RF = 0 with a fault")
 /* 51. */
 #define QEMU_RESERVED_NO_P BARE("bare-qemu*", "QEMU's error code of a reserved bit has no P")
+/* 52. */
+#define QEMU_NOTHING BARE("bare-qemu*", "QEMU reads 0 where there is nothing")

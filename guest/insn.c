@@ -64,8 +64,18 @@ static void on_fault(struct frame *f)
 	f->rflags &= ~(RFLAGS_TF | RFLAGS_RF);
 }
 
+static void write_dr6(uint64_t v)
+{
+	__asm__ volatile("mov %0, %%dr6" ::"r"(v));
+}
+
 static void on_step(struct frame *f)
 {
+	uint64_t dr6;
+
+	__asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+	insn_fault.dr6 = dr6;
+	write_dr6(DR6_INIT);
 	if (f->rip == (uint64_t)current->next)
 		f->rflags &= ~RFLAGS_TF;
 }
@@ -76,6 +86,8 @@ void insn_run(const struct insn_code *code, const struct insn_regs *in, const st
 
 	current = code;
 	insn_fault.count = 0;
+	insn_fault.dr6 = 0;
+	write_dr6(DR6_INIT);
 	insn_regs = *in;
 	insn_regs.flags |= RFLAGS_RESERVED1;
 	on_vector(VEC_PF, on_fault);

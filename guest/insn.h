@@ -37,6 +37,7 @@ struct insn_setup {
 struct insn_fault {
 	uint32_t count;
 	uint64_t vector, error, cr2, rip, rflags;
+	uint64_t dr6; /* of the last #DB, 0 without one */
 };
 extern volatile struct insn_fault insn_fault;
 

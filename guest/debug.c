@@ -266,7 +266,7 @@ SCENARIO(debug_db_loop, .name = "debug.db-loop", .deadline_ms = 500,
 	 .xfails = { { RULE_ANY, MODE_ANY, VID_ANY, QEMU_CPU, "", "QEMU's CPU forgets a breakpoint that a delivery hits" },
 		     { RULE_ANY, MODE_ANY, VID_ANY, NULL, "hung", "the guest gets nowhere, and that is seen" } })
 {
-	volatile uint64_t *slot = (volatile uint64_t *)(rt_ist_stacks[0] + IST_STACK_SIZE - sizeof(uint64_t));
+	volatile uint64_t *slot = (volatile uint64_t *)(void *)(rt_ist_stacks[0] + IST_STACK_SIZE - sizeof(uint64_t));
 
 	if (!env.lab)
 		skip("nobody ends it");

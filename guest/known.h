@@ -42,8 +42,8 @@
 #define QEMU_CPU_NO_RF { RULE_ANY, MODE_ANY, VID_ANY, QEMU_CPU, "", "QEMU's CPU pushes RF as it is for a fault, too" }
 /* 51. */
 #define QEMU_RESERVED_NO_P BARE("bare-qemu*", "QEMU's error code of a reserved bit has no P")
-/* 52. */
+/* 69. */
 #define QEMU_NOTHING BARE("bare-qemu*", "QEMU reads 0 where there is nothing")
-/* 54. */
+/* 70. */
 #define QEMU_NO_RF_REP BARE("bare-qemu*", "QEMU pushes RF = 0 in the middle of a repeated instruction")
 #define BOCHS_NO_RF_REP BARE("bare-bochs*", "Bochs pushes RF = 0 in the middle of a repeated instruction")

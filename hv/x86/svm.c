@@ -402,7 +402,7 @@ static uint64_t svm_get(const struct vcpu *v, enum hvm_reg reg)
 	case HVM_CS_MODE: return cs_mode(g);
 	case HVM_PAT: return g->g_pat;
 	case HVM_TSC_OFFSET: return b->control.tsc_offset;
-	case HVM_XCR0: break;
+	case HVM_XCR0:
 	case HVM_VID_STATUS: break;
 	}
 	return 0;

@@ -148,7 +148,7 @@ void emulated_start(void)
 	const uint64_t table = PTE_P | PTE_W | PTE_U;
 
 	vcpu_init(&cpu.v, &ops, &cpu, &cfg);
-	cpu.v.phys_bits = 52;
+	cpu.v.features.phys_bits = 52;
 	set_entry(TABLE_PML4, (unsigned)TABLE_INDEX(ARENA, PML4E_SHIFT), TABLE_PDPT * PAGE_SIZE | table);
 	set_entry(TABLE_PDPT, (unsigned)TABLE_INDEX(ARENA, PDPTE_SHIFT), TABLE_PD * PAGE_SIZE | table);
 	set_entry(TABLE_PD, (unsigned)TABLE_INDEX(ARENA, PDE_SHIFT), TABLE_PT * PAGE_SIZE | table);

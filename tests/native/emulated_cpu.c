@@ -116,8 +116,9 @@ static void skip_insn(struct vcpu *v, uint8_t len)
 	cpu.m.rflags &= ~RFLAGS_RF;
 }
 
-static void no_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
+static void no_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
+	(void)v;
 	(void)leaf;
 	(void)sub;
 	memset(out, 0, 4 * sizeof(*out));

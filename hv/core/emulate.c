@@ -43,7 +43,8 @@ static bool has_one_operand(const struct insn *i)
 	return !insn_is_string(i) && i->op != INSN_PUSH && i->op != INSN_POP;
 }
 
-/* The CPU has been there already, so that it need not be looked up, and is allowed. It came no further than nested paging. */
+/* The CPU has been there already, so that it need not be looked up, and is allowed. It came no further than nested paging; whether it
+ * has looked at the alignment before that, the manuals leave open, and TCG has not. */
 static bool is_known(const struct vcpu *v, uint64_t linear, uint8_t len)
 {
 	return v->emu.gpa != NO_GPA && has_one_operand(&v->emu.insn) && !((linear ^ v->emu.gpa) & PAGE_MASK) &&
@@ -61,21 +62,19 @@ enum emu_result emu_open(struct vcpu *v, enum sreg s, uint64_t offset, uint8_t l
 {
 	struct emu *e = &v->emu;
 	uint64_t linear = guest_linear_unchecked(v, s, offset);
-	int err;
+	bool known = is_known(v, linear, len);
+	int err = known ? 0 : guest_linear(v, s, offset, len, how, &linear, &e->fault);
 
-	if (is_known(v, linear, len)) {
-		*out = (struct guest_ref){ .linear = linear, .len = len, .first = len, .gpa = { GPA(e->gpa) } };
-	} else {
-		err = guest_linear(v, s, offset, len, how, &linear, &e->fault);
-		if (!err && is_misaligned(v, linear, len)) {
-			e->fault = (struct fault){ .vector = VEC_AC, .has_error = true };
-			err = E_FAULT;
-		}
-		if (!err)
-			err = guest_access(v, linear, len, how, AS_CPL, out, &e->fault);
-		if (err)
-			return err == E_FAULT ? EMU_FAULT : EMU_TABLE;
+	if (!err && is_misaligned(v, linear, len)) {
+		e->fault = (struct fault){ .vector = VEC_AC, .has_error = true };
+		err = E_FAULT;
 	}
+	if (!err && !known)
+		err = guest_access(v, linear, len, how, AS_CPL, out, &e->fault);
+	if (err)
+		return err == E_FAULT ? EMU_FAULT : EMU_TABLE;
+	if (known)
+		*out = (struct guest_ref){ .linear = linear, .len = len, .first = len, .gpa = { GPA(e->gpa) } };
 	e->hit |= vcpu_breakpoints(v, how == ACCESS_WRITE ? DEBUG_WRITE : DEBUG_READ, linear, len);
 	return EMU_DONE;
 }

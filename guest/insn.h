@@ -50,3 +50,30 @@ void insn_run(const struct insn_code *code, const struct insn_regs *in, const st
 uint8_t *insn_map(unsigned page, const void *to, uint64_t pte_bits);
 uint64_t insn_pte(unsigned page);
 void insn_window_clear(void);
+
+/* ---- at another privilege, or in compatibility mode ---- */
+
+/* An instruction between labels, for a code segment of 64 or 32 bits; UD2 behind it ends it. */
+#define INSN_FAR(name, bits, text)                                                      \
+	extern const char name##_at[], name##_next[];                                   \
+	__asm__(".pushsection .text\n\t.code" #bits "\n" #name "_at:\n\t" text "\n" #name   \
+		"_next:\n\tud2\n\t.code64\n.popsection");                                \
+	static const struct insn_code name = { NULL, name##_at, name##_next }
+
+/* Where it runs: selectors, and the rights of the pages that show its code in the window; 0: where it was linked. */
+struct insn_far {
+	uint16_t cs, ss, ds, es;
+	uint64_t code_pte;
+};
+
+/* Segments beside those of guest_layout.h. */
+#define SEL_USER_CODE64 0x33
+#define SEL_USER_DATA 0x3b
+#define SEL_SPARE 0x40 /* for a segment of the scenario's own, */
+#define SEL_SPARE_ENTRIES 4
+void insn_segment(unsigned n, uint64_t descriptor); /* the n-th of them, at SEL_SPARE + 8 * n */
+
+/* Runs it. Completed: insn_fault.count is 0. Else as insn_run(). insn_fault.rip is as linked in either case. */
+void insn_far_run(const struct insn_code *code, const struct insn_far *where, const struct insn_regs *in,
+		  const struct insn_setup *setup);
+#define INSN_USER_FLAGS FIELD(13, 12, 3) /* IOPL */

@@ -65,6 +65,16 @@ SCENARIO(insn_outs_plain, .name = "insn.outs-plain")
 	EXPECT_EQ(inb(SCRATCH_PORT), SECOND);
 }
 
+/* A word of which the first byte is the UART's last register, and the second nobody's. */
+INSN(string_inw, "inw %dx, %ax");
+SCENARIO(insn_in_beyond, .name = "insn.in-beyond-the-uart", .xfails = { QEMU_UART_WORD, BOCHS_WORD_PORT })
+{
+	outb(SCRATCH_PORT, FIRST);
+	insn_run(&string_inw, &(struct insn_regs){ .rdx = SCRATCH_PORT }, &plain);
+	EXPECT_EQ(insn_fault.count, 0);
+	EXPECT_EQ(insn_regs.rax & UINT8_MAX, FIRST);
+}
+
 /* SDM v2, "INS": the data goes to ES:(E/R)DI, which then moves on. */
 SCENARIO(insn_ins_plain, .name = "insn.ins-plain")
 {

@@ -38,7 +38,7 @@
 /* 50, 53. The CPU is that of QEMU 7.2; under kvm-amd* and nested-kvm it is a later one's. */
 #define QEMU_CPU "tcg-svm-7*,bare-qemu-7*"
 /* 49. */
-#define BOCHS_WORD_PORT BARE("bare-bochs*", "Bochs drops a word that is written to a port of bytes")
+#define BOCHS_WORD_PORT BARE("bare-bochs*", "Bochs drops a word that is moved to or from ports of bytes")
 /* 50. */
 #define QEMU_NO_RF BARE("bare-qemu*", "QEMU pushes RF = 0 with a fault")
 #define QEMU_CPU_NO_RF { RULE_ANY, MODE_ANY, VID_ANY, QEMU_CPU, "", "QEMU's CPU pushes RF as it is for a fault, too" }
@@ -49,3 +49,7 @@
 /* 70. */
 #define QEMU_NO_RF_REP BARE("bare-qemu*", "QEMU pushes RF = 0 in the middle of a repeated instruction")
 #define BOCHS_NO_RF_REP BARE("bare-bochs*", "Bochs pushes RF = 0 in the middle of a repeated instruction")
+/* 55. */
+#define QEMU_UART_WORD { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu*", "died", "QEMU ends by an assertion of its UART" }
+/* 56. */
+#define QEMU_NO_AC BARE("bare-qemu*", "QEMU's CPU knows no alignment check")

@@ -45,7 +45,7 @@ static void expect_steps(const struct insn_code *code, unsigned steps)
 	EXPECT_EQ(insn_fault.dr6, DR6_INIT | DR6_BS);
 }
 
-SCENARIO(insn_mmio_step, .name = "insn.mmio-single-step")
+SCENARIO(insn_mmio_step, .name = "insn.mmio-single-step", .xfails = { KVM_STEP })
 {
 	struct insn_regs in = { .rsi = COUNT_REGISTER, .rdi = COUNT_REGISTER, .rdx = VALUE, .flags = RFLAGS_TF };
 
@@ -60,7 +60,7 @@ SCENARIO(insn_mmio_step, .name = "insn.mmio-single-step")
 }
 
 /* APM v2, "Single Stepping": a repeated string instruction traps behind each iteration. */
-SCENARIO(insn_mmio_rep_step, .name = "insn.mmio-rep-movs-single-step")
+SCENARIO(insn_mmio_rep_step, .name = "insn.mmio-rep-movs-single-step", .xfails = { KVM_STEP })
 {
 	struct insn_regs in = { .rsi = SELECT, .rdi = (uint64_t)ram, .rcx = COUNT, .flags = RFLAGS_TF };
 
@@ -92,7 +92,7 @@ SCENARIO(insn_stos_step, .name = "insn.mmio-rep-stos-single-step")
 	EXPECT_EQ(*at(SELECT), VALUE);
 }
 
-SCENARIO(insn_nothing_step, .name = "insn.mmio-rep-single-step-over-nothing")
+SCENARIO(insn_nothing_step, .name = "insn.mmio-rep-single-step-over-nothing", .xfails = { KVM_STEP })
 {
 	struct insn_regs in = { .rsi = NOTHING, .rdi = NOTHING, .rcx = COUNT, .flags = RFLAGS_TF };
 
@@ -110,7 +110,7 @@ SCENARIO(insn_nothing_step, .name = "insn.mmio-rep-single-step-over-nothing")
 
 /* SDM v3, "Instruction-Breakpoint Exception Condition": a trap behind any iteration but the last pushes RF = 1, so that a
  * breakpoint on the instruction does not hit in its middle. */
-SCENARIO(insn_rep_rf, .name = "insn.mmio-rep-step-pushes-rf", .xfails = { QEMU_NO_RF_REP, BOCHS_NO_RF_REP })
+SCENARIO(insn_rep_rf, .name = "insn.mmio-rep-step-pushes-rf", .xfails = { QEMU_NO_RF_REP, BOCHS_NO_RF_REP, KVM_STEP })
 {
 	insn_run(&debug_rep_movsb,
 		 &(struct insn_regs){ .rsi = SELECT, .rdi = (uint64_t)ram, .rcx = COUNT, .flags = RFLAGS_TF }, &plain);
@@ -149,19 +149,19 @@ static void expect_breaks_at(uint64_t reg)
 	expect_break(&debug_add, reg, reg, DR7_WRITE, true);
 }
 
-SCENARIO(insn_lapic_breakpoint, .name = "insn.lapic-data-breakpoint")
+SCENARIO(insn_lapic_breakpoint, .name = "insn.lapic-data-breakpoint", .xfails = { KVM_BREAKPOINTS })
 {
 	expect_breaks_at(COUNT_REGISTER);
 }
 
-SCENARIO(insn_ioapic_breakpoint, .name = "insn.ioapic-data-breakpoint")
+SCENARIO(insn_ioapic_breakpoint, .name = "insn.ioapic-data-breakpoint", .xfails = { KVM_BREAKPOINTS })
 {
 	expect_breaks_at(SELECT);
 }
 
 /* SDM v3, "Data Memory and I/O Breakpoint Exception Conditions": of a repeated instruction the trap comes behind the iteration
  * that has hit, and the rest is done when its handler returns. */
-SCENARIO(insn_rep_breakpoint, .name = "insn.mmio-rep-data-breakpoint")
+SCENARIO(insn_rep_breakpoint, .name = "insn.mmio-rep-data-breakpoint", .xfails = { KVM_BREAKPOINTS })
 {
 	struct insn_setup watch = { .dr0 = SELECT + 1, .dr7 = DR7_GLOBAL0 | DR7_ACCESS };
 

@@ -158,7 +158,7 @@ SCENARIO(insn_outs_cross, .name = "insn.outs-across-pages", .xfails = { BOCHS_WO
 
 /* The second page is missing: the address of #PF is the first byte that cannot be written, and nothing is: SDM v3, "Program
  * or Task Restart with Exceptions": a fault leaves the state of before the instruction. */
-SCENARIO(insn_ins_cross, .name = "insn.ins-across-pages")
+SCENARIO(insn_ins_cross, .name = "insn.ins-across-pages", .xfails = { KVM_HALF_WRITE })
 {
 	uint8_t *p;
 
@@ -277,7 +277,7 @@ static void expect_steps(const struct insn_code *code)
 }
 
 /* APM v2, "Single Stepping": a repeated string instruction traps after each iteration. */
-SCENARIO(insn_rep_step, .name = "insn.rep-single-step")
+SCENARIO(insn_rep_step, .name = "insn.rep-single-step", .xfails = { KVM_STEP })
 {
 	insn_run(&string_rep_outsb,
 		 &(struct insn_regs){ .rsi = (uint64_t)ram, .rcx = COUNT, .rdx = SCRATCH_PORT, .flags = RFLAGS_TF }, &plain);
@@ -288,7 +288,7 @@ SCENARIO(insn_rep_step, .name = "insn.rep-single-step")
 }
 
 /* SDM v3, "Data Memory and I/O Breakpoint Exception Conditions": a trap behind the access. */
-SCENARIO(insn_data_breakpoint, .name = "insn.data-breakpoint")
+SCENARIO(insn_data_breakpoint, .name = "insn.data-breakpoint", .xfails = { KVM_BREAKPOINTS })
 {
 	struct insn_setup watch = { .dr0 = (uint64_t)ram, .dr7 = DR7_GLOBAL0 | DR7_RW0_WRITE };
 
@@ -302,7 +302,7 @@ SCENARIO(insn_data_breakpoint, .name = "insn.data-breakpoint")
 }
 
 /* SDM v3, "Debug Control Register (DR7)": with CR4.DE R/W = 10 breaks on I/O, behind it. */
-SCENARIO(insn_io_breakpoint, .name = "insn.io-breakpoint")
+SCENARIO(insn_io_breakpoint, .name = "insn.io-breakpoint", .xfails = { KVM_BREAKPOINTS })
 {
 	struct insn_setup watch = { .cr4 = CR4_DE, .dr0 = SCRATCH_PORT, .dr7 = DR7_GLOBAL0 | DR7_RW0_IO };
 

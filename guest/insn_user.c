@@ -222,7 +222,7 @@ static void expect_aligned(const struct insn_code *code, uint8_t *p)
 }
 
 /* SDM v3, "Interrupt 17-Alignment Check Exception (#AC)": CR0.AM, EFLAGS.AC and CPL 3 together. */
-SCENARIO(insn_alignment, .name = "insn.user-alignment", .xfails = { QEMU_NO_AC })
+SCENARIO(insn_alignment, .name = "insn.user-alignment", .xfails = { QEMU_NO_AC, KVM_NO_AC })
 {
 	uint8_t *p;
 
@@ -235,7 +235,7 @@ SCENARIO(insn_alignment, .name = "insn.user-alignment", .xfails = { QEMU_NO_AC }
 	EXPECT_EQ(insn_fault.count, 0);
 }
 
-SCENARIO(insn_mmio_alignment, .name = "insn.user-mmio-alignment", .xfails = { QEMU_NO_AC })
+SCENARIO(insn_mmio_alignment, .name = "insn.user-mmio-alignment", .xfails = { QEMU_NO_AC, KVM_NO_AC })
 {
 	uint8_t *p;
 

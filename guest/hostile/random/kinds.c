@@ -11,6 +11,10 @@
 #define BIT_OP_BITS 0x18
 #define MODRM_REGISTER 0xc0
 #define MODRM_REG 0x38
+#define MOV_REG_IMM 0xb8
+#define REGISTER 7
+#define MOV_TO_DR 0x23
+#define MODRM_DR7 (7 << 3)
 #define GROUP6 0x00
 #define G6_LTR 0x18
 
@@ -96,6 +100,19 @@ static bool is_ltr(const uint8_t *p, const uint8_t *end)
 	return false;
 }
 
+/* MOV to DR7, and the MOV of a number before it, which make_debug() has chosen, is missing or is another one by a prefix. */
+static bool is_stray_dr7(const uint8_t *p, const uint8_t *end)
+{
+	const uint8_t *q = *p == OPERAND_SIZE ? p + 1 : p;
+
+	if ((*q & ~REGISTER) == MOV_REG_IMM)
+		return false;
+	for (; p < end; p++)
+		if (p[0] == ESCAPE && p[1] == MOV_TO_DR && (p[2] & MODRM_REG) == MODRM_DR7)
+			return true;
+	return false;
+}
+
 /* What a machine below does not survive, by name. */
 static const struct exception {
 	const char *name;
@@ -103,6 +120,7 @@ static const struct exception {
 } exceptions[] = {
 	{ "lock-bit-register", is_lock_bit_register },
 	{ "ltr-null", is_ltr },
+	{ "watched-stack", is_stray_dr7 },
 };
 
 static bool avoided(const struct gen *g, const uint8_t *start)

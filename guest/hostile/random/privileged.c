@@ -42,6 +42,7 @@
 #define DESC_L 0x200000u /* of a descriptor's upper half */
 #define DESC_D 0x400000u
 #define DR7_GD 0x2000u
+#define DR7_ENABLES 0x3ffu
 #define PAGE_BITS 0xfffu
 #define APIC_ICR 0x300
 
@@ -98,8 +99,8 @@ void make_debug(struct gen *g)
 		value = odd_value(g);
 	else if (dr < 4 && one_in(g, 3))
 		value = (one_in(g, 2) ? USER_STACK : STACK_TOP) - rnd(g, 64);
-	if (dr < 4 && same_word(g->avoid, "watched-stack"))
-		value = DATA + value % DATA_SIZE;
+	if (dr == 7 && same_word(g->avoid, "watched-stack"))
+		value &= DR7_ENABLES; /* all on execution */
 	if (one_in(g, 4)) {
 		e_rm(g, OP_MOV_FROM_DR, dr, reg);
 		return;

@@ -49,15 +49,15 @@
 /* 70. */
 #define QEMU_NO_RF_REP BARE("bare-qemu*", "QEMU pushes RF = 0 in the middle of a repeated instruction")
 #define BOCHS_NO_RF_REP BARE("bare-bochs*", "Bochs pushes RF = 0 in the middle of a repeated instruction")
-/* 55. */
+/* 72. */
 #define QEMU_UART_WORD { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu*", "died", "QEMU ends by an assertion of its UART" }
-/* 56. */
+/* 73. */
 #define QEMU_NO_AC BARE("bare-qemu*", "QEMU's CPU knows no alignment check")
-/* 57. */
+/* 74. */
 #define QEMU_NO_SEGMENTS BARE("bare-qemu*", "QEMU's CPU checks neither limit nor type of a segment")
 /* KVM's emulator does. */
-#define QEMU_CPU_NO_SEGMENTS { RULE_ANY, MODE_ANY, VID_ANY, "tcg-svm,bare-qemu*,nested-kvm", "", "QEMU's CPU checks neither limit nor type of a segment" }
-/* 58. */
+#define QEMU_CPU_NO_SEGMENTS { RULE_ANY, MODE_ANY, VID_ANY, "tcg-svm*,bare-qemu*,nested-kvm", "", "QEMU's CPU checks neither limit nor type of a segment" }
+/* 75. */
 #define KVM_AMD(why) { RULE_ANY, MODE_ANY, VID_ANY, "kvm-amd*", "", why }
 #define KVM_STEP KVM_AMD("KVM's emulator: one single step for all iterations, and none behind a write to a device")
 #define KVM_BREAKPOINTS KVM_AMD("KVM's emulator does not look at DR7's breakpoints on data and ports")

@@ -60,7 +60,7 @@ SCENARIO(insn_mmio_step, .name = "insn.mmio-single-step", .xfails = { KVM_STEP }
 }
 
 /* APM v2, "Single Stepping": a repeated string instruction traps behind each iteration. */
-SCENARIO(insn_mmio_rep_step, .name = "insn.mmio-rep-movs-single-step", .xfails = { KVM_STEP })
+SCENARIO(insn_mmio_rep_step, .name = "insn.mmio-rep-movs-single-step", .xfails = { QEMU_10_STEP, KVM_STEP })
 {
 	struct insn_regs in = { .rsi = SELECT, .rdi = (uint64_t)ram, .rcx = COUNT, .flags = RFLAGS_TF };
 
@@ -71,7 +71,7 @@ SCENARIO(insn_mmio_rep_step, .name = "insn.mmio-rep-movs-single-step", .xfails =
 }
 
 /* The first iterations on RAM, which the CPU executes, the last in the I/O APIC's page; and the other way round. */
-SCENARIO(insn_stos_step, .name = "insn.mmio-rep-stos-single-step")
+SCENARIO(insn_stos_step, .name = "insn.mmio-rep-stos-single-step", .xfails = { QEMU_10_STOS })
 {
 	struct insn_regs in = { .rax = VALUE, .rcx = COUNT, .flags = RFLAGS_TF };
 	uint64_t device;
@@ -92,7 +92,7 @@ SCENARIO(insn_stos_step, .name = "insn.mmio-rep-stos-single-step")
 	EXPECT_EQ(*at(SELECT), VALUE);
 }
 
-SCENARIO(insn_nothing_step, .name = "insn.mmio-rep-single-step-over-nothing", .xfails = { KVM_STEP })
+SCENARIO(insn_nothing_step, .name = "insn.mmio-rep-single-step-over-nothing", .xfails = { QEMU_10_STEP, KVM_STEP })
 {
 	struct insn_regs in = { .rsi = NOTHING, .rdi = NOTHING, .rcx = COUNT, .flags = RFLAGS_TF };
 
@@ -161,7 +161,7 @@ SCENARIO(insn_ioapic_breakpoint, .name = "insn.ioapic-data-breakpoint", .xfails 
 
 /* SDM v3, "Data Memory and I/O Breakpoint Exception Conditions": of a repeated instruction the trap comes behind the iteration
  * that has hit, and the rest is done when its handler returns. */
-SCENARIO(insn_rep_breakpoint, .name = "insn.mmio-rep-data-breakpoint", .xfails = { KVM_BREAKPOINTS })
+SCENARIO(insn_rep_breakpoint, .name = "insn.mmio-rep-data-breakpoint", .xfails = { QEMU_10_BREAKPOINT, KVM_BREAKPOINTS })
 {
 	struct insn_setup watch = { .dr0 = SELECT + 1, .dr7 = DR7_GLOBAL0 | DR7_ACCESS };
 

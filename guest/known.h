@@ -40,7 +40,7 @@
 /* 49. */
 #define BOCHS_WORD_PORT BARE("bare-bochs*", "Bochs drops a word that is moved to or from ports of bytes")
 /* 50. */
-#define QEMU_NO_RF BARE("bare-qemu*", "QEMU pushes RF = 0 with a fault")
+#define QEMU_NO_RF BARE("bare-qemu-7*", "QEMU pushes RF = 0 with a fault")
 #define QEMU_CPU_NO_RF { RULE_ANY, MODE_ANY, VID_ANY, QEMU_CPU, "", "QEMU's CPU pushes RF as it is for a fault, too" }
 /* 51. */
 #define QEMU_RESERVED_NO_P BARE("bare-qemu*", "QEMU's error code of a reserved bit has no P")
@@ -49,6 +49,12 @@
 /* 70. */
 #define QEMU_NO_RF_REP BARE("bare-qemu*", "QEMU pushes RF = 0 in the middle of a repeated instruction")
 #define BOCHS_NO_RF_REP BARE("bare-bochs*", "Bochs pushes RF = 0 in the middle of a repeated instruction")
+/* 76. */
+#define QEMU_10_STEP { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu-1*", "", "QEMU 10 traps once more behind the last iteration" }
+#define QEMU_10_STOS { RULE_ANY, MODE_ANY, VID_ANY, "tcg-svm-1*,bare-qemu-1*", "", "QEMU 10 traps once more behind the last iteration" }
+#define QEMU_10_BREAKPOINT { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu-1*", "", "QEMU 10 comes to the breakpoint's trap at the end of the repetition" }
+/* 77. */
+#define QEMU_HLT_STEP { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu*", "hung", "QEMU's HLT forgets the single step" }
 /* 72. */
 #define QEMU_UART_WORD { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu*", "died", "QEMU ends by an assertion of its UART" }
 /* 73. */

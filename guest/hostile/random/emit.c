@@ -3,7 +3,6 @@
  * Knows nothing of what the instructions do. */
 #include "random.h"
 
-#define REX_W_PREFIX 0x48
 #define PUSH_IMM 0x68
 #define IO_APIC 0xfec00000u
 #define HOLE 0xd0000000u
@@ -55,11 +54,11 @@ static uint32_t some_mmio(struct gen *g)
 {
 	switch (rnd(g, 7)) {
 	case 0:
-		return LOCAL_APIC + rnd(g, 0x1000);
+		return LOCAL_APIC + rnd(g, PAGE);
 	case 1:
 		return IO_APIC + (rnd(g, 2) << 4);
 	case 2:
-		return HOLE + rnd(g, 0x1000);
+		return HOLE + rnd(g, PAGE);
 	case 3:
 		return g->ram - 8 + rnd(g, 16);
 	case 4:
@@ -77,9 +76,9 @@ uint32_t some_address(struct gen *g)
 		return some_mmio(g);
 	switch (rnd(g, 16)) {
 	case 0:
-		return TABLES + rnd(g, TABLES_PAGES * 0x1000);
+		return TABLES + rnd(g, TABLES_PAGES * PAGE);
 	case 1:
-		return IDT + rnd(g, 0x1000);
+		return IDT + rnd(g, PAGE);
 	case 2:
 		return CODE + rnd(g, BLOCKS * BLOCK_SIZE);
 	case 3:
@@ -94,7 +93,7 @@ void e_mov(struct gen *g, unsigned reg, uint32_t value)
 	if (g->bits == 16)
 		e8(g, OPERAND_SIZE);
 	if (g->bits == 64 && (value & SIGN) && one_in(g, 2))
-		e8(g, REX_W_PREFIX), e8(g, MOV_IMM), e8(g, MODRM(3, 0, reg)); /* sign-extended: a canonical address */
+		e8(g, REX_W), e8(g, MOV_IMM), e8(g, MODRM(3, 0, reg)); /* sign-extended: a canonical address */
 	else
 		e8(g, MOV_REG_IMM + (reg & 7));
 	e32(g, value);
@@ -140,7 +139,7 @@ void e_bits32(struct gen *g)
 void e_rex_w(struct gen *g)
 {
 	if (g->bits == 64 && one_in(g, 2))
-		e8(g, REX_W_PREFIX);
+		e8(g, REX_W);
 }
 
 /* A register or memory as the operand. */

@@ -14,7 +14,7 @@
 #define MOV_REG_IMM 0xb8
 #define REGISTER 7
 #define MOV_TO_DR 0x23
-#define MODRM_DR7 (7 << 3)
+#define MODRM_REG_SHIFT 3
 #define GROUP6 0x00
 #define G6_LTR 0x18
 
@@ -62,7 +62,8 @@ void put_kinds(const struct gen *g)
 
 static void make_prefixes(struct gen *g)
 {
-	static const uint8_t prefixes[] = { LOCK, REP, REPNE, OPERAND_SIZE, 0x67, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x41, 0x48 };
+	static const uint8_t prefixes[] = { LOCK, REP, REPNE, OPERAND_SIZE, ADDRESS_SIZE, SEG_ES, SEG_CS,
+					    SEG_SS, SEG_DS, SEG_FS, SEG_GS, REX_B, REX_W };
 
 	if (one_in(g, 8))
 		e8(g, PICK(g, prefixes));
@@ -70,7 +71,8 @@ static void make_prefixes(struct gen *g)
 
 static const uint8_t *behind_prefixes(const uint8_t *p)
 {
-	static const uint8_t prefixes[] = { LOCK, REP, REPNE, OPERAND_SIZE, 0x67, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65 };
+	static const uint8_t prefixes[] = { LOCK, REP, REPNE, OPERAND_SIZE, ADDRESS_SIZE, SEG_ES, SEG_CS,
+					    SEG_SS, SEG_DS, SEG_FS, SEG_GS };
 
 	for (unsigned i = 0; i < LENGTH(prefixes); i++)
 		if (*p == prefixes[i])
@@ -79,9 +81,9 @@ static const uint8_t *behind_prefixes(const uint8_t *p)
 }
 
 /* LOCK before BT, BTS, BTR or BTC of a register: an invalid opcode. */
-static bool is_lock_bit_register(const uint8_t *p, const uint8_t *end)
+static bool is_lock_bit_register(const struct gen *g, const uint8_t *p)
 {
-	for (; p < end; p++) {
+	for (; p < g->p; p++) {
 		const uint8_t *q = behind_prefixes(p);
 
 		q += (*q & REX_BITS) == REX;
@@ -92,23 +94,23 @@ static bool is_lock_bit_register(const uint8_t *p, const uint8_t *end)
 }
 
 /* LTR. The selector comes from a register, and may be null. */
-static bool is_ltr(const uint8_t *p, const uint8_t *end)
+static bool is_ltr(const struct gen *g, const uint8_t *p)
 {
-	for (; p < end; p++)
+	for (; p < g->p; p++)
 		if (p[0] == ESCAPE && p[1] == GROUP6 && (p[2] & MODRM_REG) == G6_LTR)
 			return true;
 	return false;
 }
 
-/* MOV to DR7, and the MOV of a number before it, which make_debug() has chosen, is missing or is another one by a prefix. */
-static bool is_stray_dr7(const uint8_t *p, const uint8_t *end)
+/* MOV to DR7 or its alias DR5, and the MOV of a number before it, which make_debug() has chosen, is missing or is another one by a prefix. */
+static bool is_stray_dr7(const struct gen *g, const uint8_t *p)
 {
-	const uint8_t *q = *p == OPERAND_SIZE ? p + 1 : p;
+	bool sized = *p == OPERAND_SIZE;
 
-	if ((*q & ~REGISTER) == MOV_REG_IMM)
+	if (sized == (g->bits == 16) && (p[sized] & ~REGISTER) == MOV_REG_IMM)
 		return false;
-	for (; p < end; p++)
-		if (p[0] == ESCAPE && p[1] == MOV_TO_DR && (p[2] & MODRM_REG) == MODRM_DR7)
+	for (; p < g->p; p++)
+		if (p[0] == ESCAPE && p[1] == MOV_TO_DR && is_dr7((p[2] & MODRM_REG) >> MODRM_REG_SHIFT))
 			return true;
 	return false;
 }
@@ -116,7 +118,7 @@ static bool is_stray_dr7(const uint8_t *p, const uint8_t *end)
 /* What a machine below does not survive, by name. */
 static const struct exception {
 	const char *name;
-	bool (*matches)(const uint8_t *p, const uint8_t *end);
+	bool (*matches)(const struct gen *g, const uint8_t *p);
 } exceptions[] = {
 	{ "lock-bit-register", is_lock_bit_register },
 	{ "ltr-null", is_ltr },
@@ -126,7 +128,7 @@ static const struct exception {
 static bool avoided(const struct gen *g, const uint8_t *start)
 {
 	for (unsigned i = 0; i < LENGTH(exceptions); i++)
-		if (same_word(g->avoid, exceptions[i].name) && exceptions[i].matches(start, g->p))
+		if (same_word(g->avoid, exceptions[i].name) && exceptions[i].matches(g, start))
 			return true;
 	return false;
 }

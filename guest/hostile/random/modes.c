@@ -6,7 +6,6 @@
 
 #define P_RW_US 7u
 #define LARGE 0x80u
-#define PAGE 0x1000u
 #define MIB 0x100000u
 #define GIB 0x40000000u
 #define PML4 (TABLES)
@@ -27,6 +26,10 @@
 #define FLAGS_IF 0x200u
 #define FLAGS_IOPL 0x3000u
 #define FLAGS_VM 0x20000u
+#define TSS_AVAILABLE 0x0000890000000000ull
+#define TSS_CR3 0x1c
+#define TSS_IST1 0x24
+#define TSS_IOMAP 0x64
 #define GATE_INTERRUPT32 0x8e00u
 #define GATE_INTERRUPT16 0x8600u
 #define GATE_TRAP 0x100u
@@ -41,6 +44,10 @@
 #define SVR_ON 0x1ffu
 #define TIMER_PERIODIC 0x20000u
 #define TIMER_VECTOR 0x40
+#define PIC1 0x20
+#define PIC2 0xa0
+#define PIT_COUNTER0 0x40
+#define PIT_CONTROL 0x43
 #define ICW1 0x11
 #define ICW4 1
 #define PIT_MODE2 0x34
@@ -80,11 +87,12 @@ static bool is_real(const struct gen *g)
 
 static uint64_t tss_descriptor(uint32_t base)
 {
-	return 0x0000890000000000ull | (TSS_SIZE - 1) | (uint64_t)(base & 0xffffff) << 16;
+	return TSS_AVAILABLE | (TSS_SIZE - 1) | (uint64_t)(base & 0xffffff) << 16;
 }
 
 static void make_gdt(void)
 {
+	/* Base, limit, type, DPL, P; G, D and L, as the manuals lay them out. */
 	static const uint64_t gdt[GDT_ENTRIES] = {
 		[SEL_CODE32 / 8] = 0x00cf9b000000ffff,      [SEL_DATA / 8] = 0x00cf93000000ffff,
 		[SEL_CODE16 / 8] = 0x00009b000000ffff,      [SEL_CODE64 / 8] = 0x00af9b000000ffff,
@@ -107,6 +115,7 @@ static void make_gdt(void)
 /* Of 32 bits: SP0, and the whole of another task. Of 64: RSP0 to 2 and IST1 in the same bytes. */
 static void make_tss(const struct gen *g)
 {
+	/* EIP, EFLAGS, ESP, then ES, CS, SS, DS, FS, GS */
 	static const struct layout other[] = {
 		{ 0x20, CODE + BLOCK_SIZE }, { 0x24, FLAGS_RESERVED }, { 0x38, USER_STACK }, { 0x48, SEL_DATA },
 		{ 0x4c, SEL_CODE32 },        { 0x50, SEL_DATA },       { 0x54, SEL_DATA },   { 0x58, SEL_DATA },
@@ -114,15 +123,15 @@ static void make_tss(const struct gen *g)
 	};
 
 	poke(TSS + 4, STACK_TOP);
-	poke(TSS + 0x64, TSS_SIZE << 16);
+	poke(TSS + TSS_IOMAP, TSS_SIZE << 16);
 	if (is_long(g))
-		poke64(TSS + 0x24, STACK_TOP);
+		poke64(TSS + TSS_IST1, STACK_TOP);
 	else
 		poke(TSS + 8, g->mode == PROT16 ? SEL_DATA16 : SEL_DATA);
 	for (unsigned i = 0; i < sizeof(other) / sizeof(other[0]); i++)
 		poke(TSS_OTHER + other[i].offset, other[i].value);
-	poke(TSS_OTHER + 0x1c, *(volatile uint32_t *)V_CR3);
-	poke(TSS_OTHER + 0x64, TSS_SIZE << 16);
+	poke(TSS_OTHER + TSS_CR3, *(volatile uint32_t *)V_CR3);
+	poke(TSS_OTHER + TSS_IOMAP, TSS_SIZE << 16);
 }
 
 static uint32_t handler_selector(const struct gen *g)
@@ -246,16 +255,16 @@ static void make_entry(struct gen *g)
 /* The 8259s at FIRST_IRQ, the PIT and the local APIC's timer. */
 static void start_devices(struct gen *g)
 {
-	static const uint8_t words[][2] = { { 0x20, ICW1 }, { 0xa0, ICW1 }, { 0x21, FIRST_IRQ }, { 0xa1, FIRST_IRQ + 8 },
-					    { 0x21, 4 },    { 0xa1, 2 },    { 0x21, ICW4 },      { 0xa1, ICW4 } };
+	static const uint8_t words[][2] = { { PIC1, ICW1 },     { PIC2, ICW1 },     { PIC1 + 1, FIRST_IRQ }, { PIC2 + 1, FIRST_IRQ + 8 },
+					    { PIC1 + 1, 4 },    { PIC2 + 1, 2 },    { PIC1 + 1, ICW4 },      { PIC2 + 1, ICW4 } };
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		out8(words[i][0], words[i][1]);
-	out8(0x21, (uint8_t)(rnd32(g) & ~1u));
-	out8(0xa1, (uint8_t)rnd32(g));
-	out8(0x43, PIT_MODE2);
-	out8(0x40, (uint8_t)rnd32(g));
-	out8(0x40, (uint8_t)(1 + rnd(g, 16)));
+	out8(PIC1 + 1, (uint8_t)(rnd32(g) & ~1u));
+	out8(PIC2 + 1, (uint8_t)rnd32(g));
+	out8(PIT_CONTROL, PIT_MODE2);
+	out8(PIT_COUNTER0, (uint8_t)rnd32(g));
+	out8(PIT_COUNTER0, (uint8_t)(1 + rnd(g, 16)));
 	if (one_in(g, 2))
 		return;
 	poke(LAPIC_SVR, SVR_ON);

@@ -99,7 +99,7 @@ void make_debug(struct gen *g)
 		value = odd_value(g);
 	else if (dr < 4 && one_in(g, 3))
 		value = (one_in(g, 2) ? USER_STACK : STACK_TOP) - rnd(g, 64);
-	if (dr == 7 && same_word(g->avoid, "watched-stack"))
+	if (is_dr7(dr) && same_word(g->avoid, "watched-stack"))
 		value &= DR7_ENABLES; /* all on execution */
 	if (one_in(g, 4)) {
 		e_rm(g, OP_MOV_FROM_DR, dr, reg);
@@ -111,6 +111,11 @@ void make_debug(struct gen *g)
 
 static uint32_t some_msr(struct gen *g)
 {
+	/* TSC, PLATFORM_ID, APIC_BASE, FEATURE_CONTROL, TSC_ADJUST, SPEC_CTRL, BIOS_SIGN_ID, PMC0, MTRRCAP, ARCH_CAPABILITIES,
+	 * SYSENTER_*, MCG_CAP, PERFEVTSEL0, PERF_STATUS, MISC_ENABLE, DEBUGCTL, MTRRs, PAT, MTRR_DEF_TYPE, PERF_CAPABILITIES,
+	 * PERF_GLOBAL_CTRL, MC0_CTL, VMX_BASIC, TSC_DEADLINE; x2APIC: its first, TPR, EOI, LDR, ESR, ICR, LVT timer, initial count,
+	 * self-IPI; BNDCFGS, XSS; the ranges of hypervisors, KVM's; EFER, STAR, LSTAR, CSTAR, SFMASK, FS_BASE, GS_BASE,
+	 * KERNEL_GS_BASE, TSC_AUX; AMD: PerfEvtSel0, SYSCFG, HWCR, the pending-message MSR, VM_CR, VM_HSAVE_PA, DE_CFG */
 	static const uint32_t first[] = { 0x10, 0x17, 0x1b, 0x3a, 0x3b, 0x48, 0x8b, 0xc1, 0xfe, 0x10a, 0x174, 0x175, 0x176, 0x179,
 					  0x186, 0x198, 0x1a0, 0x1d9, 0x200, 0x250, 0x277, 0x2ff, 0x345, 0x38f, 0x400, 0x480, 0x6e0,
 					  0x800, 0x808, 0x80b, 0x80d, 0x828, 0x830, 0x832, 0x838, 0x83f, 0xd90, 0xda0, 0x40000000,
@@ -173,6 +178,7 @@ static uint32_t some_target(struct gen *g)
 void make_tables(struct gen *g)
 {
 	static const uint32_t pointers[] = { V_GDTR, V_IDTR, V_IDTR_BAD };
+	/* groups 6 and 6, LAR, LSL */
 	static const uint32_t loads[] = { 0x0f00, 0x0f00, 0x0f02, 0x0f03 };
 
 	unsigned which = rnd(g, 8);
@@ -200,6 +206,7 @@ void make_tables(struct gen *g)
 
 void make_segments(struct gen *g)
 {
+	/* POP ES, SS, DS, FS, GS; LES, LDS, LSS, LFS, LGS */
 	static const uint32_t pops[] = { 0x07, 0x17, 0x1f, 0x0fa1, 0x0fa9 };
 	static const uint32_t far_loads[] = { 0xc4, 0xc5, 0x0fb2, 0x0fb4, 0x0fb5 };
 
@@ -252,6 +259,7 @@ void make_far(struct gen *g)
 
 void make_system_calls(struct gen *g)
 {
+	/* SYSCALL, SYSRET, SYSENTER, SYSEXIT, INT3, INTO, INT1, UD2, UD0, SWAPGS, RSM */
 	static const uint32_t ops[] = { 0x0f05, 0x0f07, 0x0f34, 0x0f35, 0xcc, 0xce, 0xf1, 0x0f0b, 0x0fff, 0x0f01f8, 0x0faa };
 
 	if (one_in(g, 2)) {
@@ -290,6 +298,7 @@ void make_tasks(struct gen *g)
 
 void make_flags(struct gen *g)
 {
+	/* then PUSHF, CLD, STD, NOP, PAUSE, SAHF, LAHF, PUSH SS */
 	static const uint32_t ops[] = { STI, CLI, 0x9c, 0xfc, 0xfd, 0x90, 0xf390, 0x9e, 0x9f, 0x16 };
 
 	switch (rnd(g, 6)) {
@@ -347,9 +356,12 @@ void make_page_tables(struct gen *g)
 
 void make_virtualization(struct gen *g)
 {
+	/* VMCALL, VMLAUNCH, VMRESUME, VMXOFF, VMFUNC, XEND, XTEST, VMRUN, VMMCALL, VMLOAD, VMSAVE, STGI, CLGI, SKINIT, INVLPGA,
+	 * MONITOR, MWAIT, CLAC, STAC, ENCLS, ENCLV, ENCLU, RDTSCP, MONITORX, MWAITX, WRPKRU, RDPKRU */
 	static const uint32_t ops[] = { 0x0f01c1, 0x0f01c2, 0x0f01c3, 0x0f01c4, 0x0f01d4, 0x0f01d5, 0x0f01d6, 0x0f01d8, 0x0f01d9,
 					0x0f01da, 0x0f01db, 0x0f01dc, 0x0f01dd, 0x0f01de, 0x0f01df, 0x0f01c8, 0x0f01c9, 0x0f01ca,
 					0x0f01cb, 0x0f01cf, 0x0f01c0, 0x0f01d7, 0x0f01f9, 0x0f01fa, 0x0f01fb, 0x0f01ef, 0x0f01ee };
+	/* VMREAD, VMWRITE, INVEPT, INVVPID, INVPCID; VMPTRLD and VMPTRST, VMCLEAR, VMXON */
 	static const uint32_t mem_ops[] = { 0x0f78, 0x0f79, 0x660f3880, 0x660f3881, 0x660f3882, 0x0fc7, 0x660fc7, 0xf30fc7 };
 	uint32_t op = PICK(g, mem_ops);
 
@@ -365,6 +377,8 @@ void make_identification(struct gen *g)
 {
 	static const uint32_t leaves[] = { 0, 1, 2, 4, 5, 6, 7, 0xa, 0xb, 0xd, 0x14, 0x1f, 0x40000000, 0x80000000, 0x80000008,
 					   0x8000000a, 0x8000001d, 0x80000021 };
+	/* CPUID, RDTSC, RDTSCP, RDPMC, INVD, WBINVD, WBNOINVD, MFENCE, RDRAND, RDSEED, RDPID, RDFSBASE, WRGSBASE, XGETBV, GETSEC,
+	 * PREFETCHW */
 	static const uint32_t ops[] = { 0x0fa2, 0x0fa2, 0x0fa2, 0x0f31, 0x0f01f9, 0x0f33, 0x0f08, 0x0f09, 0xf30f09, 0x0faef0,
 					0x0fc7f0, 0x0fc7f8, 0xf30fc7f8, 0xf30faec0, 0xf30faed8, 0x0f01d0, 0x0f37, 0x0f0d08 };
 
@@ -376,6 +390,8 @@ void make_identification(struct gen *g)
 /* The local APIC, in the ways that software does talk to it. */
 void make_local_apic(struct gen *g)
 {
+	/* TPR, EOI, LDR, DFR, SVR, ESR, ICR and its high half, the LVT of the timer, of LINT0 and 1 and of errors, initial count,
+	 * divisor, ID, version; INIT, NMI and SMI, fixed and lowest priority, by shorthands */
 	static const uint16_t registers[] = { 0x80, 0xb0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x310, 0x320, 0x350, 0x360, 0x370, 0x380,
 					      0x3e0, 0x20, 0x30 };
 	static const uint32_t icr[] = { 0x40000, 0x44000, 0x40400, 0x80000, 0x84500, 0x84608, 0x40600, 0x4500 };

@@ -68,12 +68,20 @@
 #define CR0_PE 1
 #define EFER_LMA_BIT 10
 
+#define SEG_ES 0x26
+#define SEG_CS 0x2e
+#define SEG_SS 0x36
+#define SEG_DS 0x3e
+#define SEG_FS 0x64
+#define SEG_GS 0x65
 #define OPERAND_SIZE 0x66
 #define ADDRESS_SIZE 0x67
 #define LOCK 0xf0
 #define REP 0xf3
 #define REPNE 0xf2
 #define REX 0x40
+#define REX_B 0x41
+#define REX_W 0x48
 #define OP_BIT_IMM 0x0fba /* BT, BTS, BTR, BTC by ModRM.reg */
 
 #ifndef __ASSEMBLER__
@@ -81,6 +89,7 @@
 #include <stdint.h>
 
 #define LOCAL_APIC 0xfee00000u
+#define PAGE 0x1000u
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define PICK(g, array) ((array)[rnd(g, LENGTH(array))])
 
@@ -97,6 +106,12 @@ struct gen {
 	uint32_t ram;        /* the memory's end */
 	uint8_t *p;          /* the next byte of code */
 };
+
+/* DR5 is DR7 while CR4.DE is 0. */
+static inline bool is_dr7(unsigned dr)
+{
+	return dr == 5 || dr == 7;
+}
 
 /* rng.c: the same numbers from the same seed, everywhere. */
 uint32_t rnd(struct gen *g, uint32_t below);

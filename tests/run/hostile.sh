@@ -9,6 +9,7 @@ set -uo pipefail
 . "$(dirname "$0")/shell.sh"
 source_dir=guest/hostile vid=${VID:+ vid=$VID}
 good="intack.efi only=windows.raise-if1$vid"
+export TIMEOUT=${TIMEOUT:-900} # of all of them: on Bochs five minutes are too few where others run beside it
 
 # What the head of a source says behind a word; `WORD on PLATFORM` goes before `WORD`.
 promise() { # SOURCE WORD

@@ -102,7 +102,7 @@ static bool is_ltr(const struct gen *g, const uint8_t *p)
 	return false;
 }
 
-/* MOV to DR7 or its alias DR5, and the MOV of a number before it, which make_debug() has chosen, is missing or is another one by a prefix. */
+/* MOV to DR7, but the number is not what make_debug() has chosen: a prefix made another instruction of the MOV before it. */
 static bool is_stray_dr7(const struct gen *g, const uint8_t *p)
 {
 	bool sized = *p == OPERAND_SIZE;

@@ -76,6 +76,7 @@ SCENARIO(insn_stos_step, .name = "insn.mmio-rep-stos-single-step", .xfails = { Q
 	struct insn_regs in = { .rax = VALUE, .rcx = COUNT, .flags = RFLAGS_TF };
 	uint64_t device;
 
+	memset(ram, 0, sizeof(ram)); /* touched: no nested fault in the middle, see insn_nested_step */
 	insn_window_clear();
 	insn_map(0, ram, PTE_P | PTE_W);
 	device = (uint64_t)insn_map(1, (const void *)SELECT, PTE_P | PTE_W | PTE_PCD);
@@ -90,6 +91,16 @@ SCENARIO(insn_stos_step, .name = "insn.mmio-rep-stos-single-step", .xfails = { Q
 	insn_run(&debug_rep_stosl, &in, &plain);
 	expect_steps(&debug_rep_stosl, COUNT);
 	EXPECT_EQ(*at(SELECT), VALUE);
+}
+
+/* The instruction faults in the nested page tables first, which is no part of it, and nothing is due before it has run. */
+SCENARIO(insn_nested_step, .name = "insn.nested-fault-single-step", .xfails = { BOCHS_VMX_STEP })
+{
+	ram[0] = 0;
+	lab_unmap(ram);
+	insn_run(&debug_store, &(struct insn_regs){ .rdi = (uint64_t)ram, .rdx = VALUE, .flags = RFLAGS_TF }, &plain);
+	EXPECT_EQ(ram[0], VALUE);
+	expect_steps(&debug_store, 1);
 }
 
 SCENARIO(insn_nothing_step, .name = "insn.mmio-rep-single-step-over-nothing", .xfails = { QEMU_10_STEP, KVM_STEP })

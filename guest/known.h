@@ -53,6 +53,9 @@
 #define QEMU_10_STEP { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu-1*", "", "QEMU 10 traps once more behind the last iteration" }
 #define QEMU_10_STOS { RULE_ANY, MODE_ANY, VID_ANY, "tcg-svm-1*,bare-qemu-1*", "", "QEMU 10 traps once more behind the last iteration" }
 #define QEMU_10_BREAKPOINT { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu-1*", "", "QEMU 10 comes to the breakpoint's trap at the end of the repetition" }
+/* 78. */
+#define BOCHS_VMX_STEP \
+	{ RULE_ANY, MODE_ANY, VID_ANY, "bochs-vmx*", "", "Bochs leaves a single step pending when its instruction has exited" }
 /* 77. */
 #define QEMU_HLT_STEP { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu*", "hung", "QEMU's HLT forgets the single step" }
 /* 72. */

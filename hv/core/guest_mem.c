@@ -174,7 +174,8 @@ static int take_entries(struct walk *w, uint64_t table, unsigned shift, gpa_t *o
 	return 0;
 }
 
-/* A PDPTE of PAE paging has neither rights nor A. */
+/* A PDPTE of PAE paging has neither rights nor A. An emulated CPU without registers for PDPTEs sets that one all the same, and goes
+ * on: what it has written itself is no fault of the guest's. */
 static int take_pdpte(struct walk *w, uint64_t cr3, uint64_t *table, struct fault *f)
 {
 	uint64_t at = (cr3 & PDPT_ADDR) + GET_FIELD(31, PDPTE_SHIFT, w->linear) * sizeof(uint64_t), entry;
@@ -186,6 +187,8 @@ static int take_pdpte(struct walk *w, uint64_t cr3, uint64_t *table, struct faul
 	memcpy(&entry, p, sizeof(entry));
 	if (!(entry & PTE_P))
 		return fail(f, VEC_PF, error_code(w, 0), w->linear);
+	if (!w->v->ops->set_pdptes)
+		entry &= ~(uint64_t)PTE_A;
 	if (entry & (PDPTE_RESERVED | MASK(63, w->v->features.phys_bits)))
 		return fail(f, VEC_PF, error_code(w, PF_ERR_P | PF_ERR_RSVD), w->linear);
 	*table = entry & PTE_ADDR;

@@ -464,6 +464,8 @@ static int check_pdptes(struct task *t)
 	if (!p)
 		return E_NXIO;
 	memcpy(pdpt, p, sizeof(pdpt));
+	for (unsigned i = 0; i < PDPTES && !v->ops->set_pdptes; i++)
+		pdpt[i] &= ~(uint64_t)PTE_A; /* such a CPU may have set it itself */
 	return cr_pdptes_valid(pdpt, v->features.phys_bits) ? 0 : fail(t, VEC_GP, 0);
 }
 

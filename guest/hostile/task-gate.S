@@ -12,6 +12,7 @@
 #define TYPE_CODE 0x9b
 #define DESC_D 0x40
 #define TSS16_DX 0x16
+#define PIT_ONE_SHOT 0x30 /* mode 0: a second tick would enter the task where it has left off, behind IRET */
 
 	TASKS
 	/* INT n: the task is left behind the instruction */
@@ -32,7 +33,7 @@ faults:	mov %eax, %ds
 	TASK task_tss, by_irq, task_stack
 	TASK_GATE ICW2, SEL_TASK
 	PIC_IRQ0_ONLY
-	mov $0x34, %al
+	mov $PIT_ONE_SHOT, %al
 	out %al, $PIT_CMD
 	mov $0x10, %al
 	out %al, $PIT_CH0

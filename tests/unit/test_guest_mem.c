@@ -55,7 +55,14 @@ static void get_segment(const struct vcpu *v, enum sreg which, struct hvm_segmen
 	*out = rig.seg[which];
 }
 
+static void set_pdptes(struct vcpu *v, const uint64_t pdpt[4])
+{
+	(void)v, (void)pdpt;
+}
+
+/* The second has registers for PDPTEs; the first may have set A in one that lies in memory. */
 static const struct hvm_ops ops = { .name = "model", .get = get, .segment = get_segment };
+static const struct hvm_ops ops_pdptes = { .name = "model", .get = get, .segment = get_segment, .set_pdptes = set_pdptes };
 
 /* ---- chance ---- */
 
@@ -137,7 +144,7 @@ static bool reserved_in_8_bytes(const struct entry *e)
 	unsigned m = rig.v.features.phys_bits;
 
 	if (e->pdpte)
-		return bits_set(e->val, 2, 1) || bits_set(e->val, 8, 5) || bits_set(e->val, 63, m);
+		return bits_set(e->val, 2, 1) || bits_set(e->val, 8, rig.v.ops->set_pdptes ? 5 : 6) || bits_set(e->val, 63, m);
 	if (bits_set(e->val, rig.paging == PAGING_PAE ? 62 : 51, m))
 		return true;
 	if ((e->val & BIT64(63)) && !(rig.efer & EFER_NXE))
@@ -293,6 +300,7 @@ static void rnd_mode(void)
 	rig.v.features.phys_bits = phys_bits[below(ARRAY_SIZE(phys_bits))];
 	rig.v.features.shown = sometimes(BIT64(FEATURE_1G_PAGES));
 	rig.cr3 = below(RAM_PAGES) * PAGE_SIZE | (rnd() & MASK(11, 0));
+	rig.v.ops = one_in(2) ? &ops : &ops_pdptes;
 	if (rig.paging == PAGING_PAE)
 		rig.cr3 &= ~MASK(4, 0);
 	if (one_in(64))

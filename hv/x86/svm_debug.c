@@ -83,7 +83,9 @@ static uint8_t decode_mov_dr(const uint8_t *insn, size_t n, bool long_mode, uint
  * DR5", #GP(0) for "a 1 to any of bits 63:32 in DR7", #DB if DR7.GD is 1. */
 static enum hvm_exit_kind move_to_dr7(struct vcpu *v, struct vmcb *b, struct hvm_exit *out)
 {
-	uint8_t insn[INSN_MAX], gpr, len = decode_mov_dr(insn, fetch_insn(v, insn), is_long(v), &gpr);
+	uint8_t insn[INSN_MAX], gpr;
+	size_t n = fetch_insn(v, insn);
+	uint8_t len = decode_mov_dr(insn, n, is_long(v), &gpr);
 	uint64_t val;
 
 	if (!len)
@@ -124,8 +126,9 @@ static uint64_t likely_dr6(struct vcpu *v, const struct vmcb_save *g)
 {
 	uint64_t code = enabled_breakpoints(g, true), data = enabled_breakpoints(g, false);
 	uint8_t insn[INSN_MAX], gpr;
+	size_t n = g->dr7 & DR7_GD ? fetch_insn(v, insn) : 0;
 
-	if ((g->dr7 & DR7_GD) && decode_mov_dr(insn, fetch_insn(v, insn), is_long(v), &gpr))
+	if (n && decode_mov_dr(insn, n, is_long(v), &gpr))
 		return DR6_BD;
 	if (code)
 		return code;

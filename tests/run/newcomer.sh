@@ -112,17 +112,19 @@ bare_root() {
 
 # What is used is a copy, so that the root stays bare.
 used=$dir/used
-if [ "$BARE" = yes ] || [ ! -r "$used/.stamp" ]; then
+if [ "$BARE" = yes ] || [ ! -r "$used/.stamp" ] || [ ! -d "$used/intack/.git" ]; then
 	bare_root
 	rm -rf --one-file-system "$used" || error "$used: cannot be written to"
 	cp -a --reflink=auto "$dir/root" "$used" || error "$used: cannot be made"
 	git clone --quiet --no-local "$here/../.." "$used/intack" 2>"$dir/log/clone" ||
 		error "HEAD cannot be cloned: $(tail -n1 "$dir/log/clone")"
 fi
-{ git -C "$used/intack" fetch --quiet "$(git -C "$here" rev-parse --show-toplevel)" HEAD &&
-	git -C "$used/intack" checkout --quiet --force --detach FETCH_HEAD; } 2>>"$dir/log/clone" ||
+# Git looks for a repository in the folders above too, and there is ours: it is told which one it is to force.
+clone=(git -C "$used/intack" --git-dir=.git --work-tree=.)
+{ "${clone[@]}" fetch --quiet "$(git -C "$here" rev-parse --show-toplevel)" HEAD &&
+	"${clone[@]}" checkout --quiet --force --detach FETCH_HEAD; } 2>>"$dir/log/clone" ||
 	error "HEAD cannot be cloned: $(tail -n1 "$dir/log/clone")"
-echo "# $SUITE, $(cat "$used/etc/debian_version"), at $(git -C "$used/intack" rev-parse --short HEAD)"
+echo "# $SUITE, $(cat "$used/etc/debian_version"), at $("${clone[@]}" rev-parse --short HEAD)"
 
 # --- the commands ------------------------------------------------------------------------------------------------------------
 failed=0

@@ -136,7 +136,7 @@ static void end_step(struct frame *f)
 
 SCENARIO(lapic_cr8_step, .name = "lapic.cr8-single-step",
 	 .xfails = { KVM_LEGACY_LOSES,
-		     { RULE_LEGACY | RULE_STASH, MODE_USER, VID_ANY, "*-svm,nested-kvm", "if0",
+		     { RULE_LEGACY | RULE_STASH, MODE_USER, VID_ANY, "*-svm*,nested-kvm", "if0",
 		       "ready does not look at an exception that waits" },
 		     { RULE_ANY, MODE_SPLIT, VID_OFF, "kvm-intel*", "", "KVM injects in place of the step that is pending" } })
 {

@@ -394,6 +394,9 @@ static void watch_own_frame(struct frame *f)
 SCENARIO(nmi_breakpoint, .name = "nmi.breakpoint-at-iret",
 	 .xfails = { KVM_AMD_STEP })
 {
+	/* Its #VMEXIT may come while a breakpoint is noted that has been hit and is then taken away: docs/findings.md, 52. */
+	if (on_platform("tcg-svm-7*"))
+		skip("ends QEMU 7.2 now and then");
 	set_ist(VEC_NMI, 1);
 	on_vector(VEC_NMI, watch_own_frame);
 	on_vector(VEC_DB, see_breakpoint);

@@ -333,6 +333,7 @@ SCENARIO(pit_gate_reloads, .name = "pit.mode2-gate-reloads", .deadline_ms = PATI
 enum { FAST_COUNT = 75, SPIN_MS = 20, FEW_EXITS = 60 };
 SCENARIO(pit_masked, .name = "pit.masked-costs-nothing")
 {
+	bool latched = false;
 	uint64_t exits;
 
 	pit_periodic(FAST_COUNT);
@@ -343,5 +344,6 @@ SCENARIO(pit_masked, .name = "pit.masked-costs-nothing")
 	irq_off();
 	metric("exits", exits);
 	EXPECT(exits < FEW_EXITS);
-	EXPECT_EQ(pic_irr(false) & BIT(0), BIT(0));
+	/* The line is low for a moment in each period, and takes its request with it. */
+	EXPECT(SPIN_UNTIL(latched |= !!(pic_irr(false) & BIT(0)), SPIN_MS));
 }

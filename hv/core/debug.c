@@ -26,14 +26,17 @@ static bool kind_matches(const struct vcpu *v, unsigned rw, enum debug_access ho
 uint64_t vcpu_breakpoints(const struct vcpu *v, enum debug_access how, uint64_t at, uint8_t len)
 {
 	static const uint8_t sizes[] = { 1, 2, 8, 4 };
-	uint64_t dr7 = v->ops->get(v, HVM_DR7), hit = 0;
+	uint64_t dr7 = v->ops->get(v, HVM_DR7), hit = 0, wrap;
 
 	if (!(dr7 & DR7_ENABLE))
 		return 0;
+	/* Addresses wrap, the differences with them. */
+	wrap = how != DEBUG_IO && v->ops->get(v, HVM_CS_MODE) == CS_64 ? UINT64_MAX : UINT32_MAX;
 	for (unsigned n = 0; n < BREAKPOINTS; n++) {
 		uint64_t size = sizes[DR7_LEN(dr7, n)], start = v->ops->get(v, HVM_DR0 + n) & ~(size - 1);
 
-		if (DR7_ENABLED(dr7, n) && kind_matches(v, (unsigned)DR7_RW(dr7, n), how) && at < start + size && start < at + len)
+		if (DR7_ENABLED(dr7, n) && kind_matches(v, (unsigned)DR7_RW(dr7, n), how) &&
+		    (((at - start) & wrap) < size || ((start - at) & wrap) < len))
 			hit |= BIT64(n);
 	}
 	return hit;

@@ -104,6 +104,7 @@ static const struct entry one_byte[] = {
 	BOTH(0xae, INSN_SCAS, FORM_STRING, 0),
 	[0xc6] = IN_GROUP(GROUP_11B),
 	[0xc7] = IN_GROUP(GROUP_11),
+	[0xf1] = { INSN_EXITS, FORM_NONE, 0 }, /* INT1 */
 	[0xf4] = { INSN_EXITS, FORM_NONE, 0 }, /* HLT */
 	[0xf6] = IN_GROUP(GROUP_3B),
 	[0xf7] = IN_GROUP(GROUP_3),
@@ -156,7 +157,7 @@ static const struct entry groups[GROUPS][8] = {
 	[GROUP_3] = UNARY_GROUP(0),
 	[GROUP_4] = { INC_DEC(BYTES) },
 	[GROUP_5] = { INC_DEC(0), [6] = { INSN_PUSH, FORM_E_SRC, D64 } },
-	[GROUP_7] = { [0 ... 5] = { INSN_EXITS, FORM_MODRM, 0 }, [6] = { INSN_LMSW, FORM_E_SRC, 0 }, { INSN_EXITS, FORM_MODRM, 0 } },
+	[GROUP_7] = { [0 ... 5] = { INSN_EXITS, FORM_MODRM, 0 }, [6] = { INSN_LMSW, FORM_E_SRC, SRC16 }, { INSN_EXITS, FORM_MODRM, 0 } },
 	[GROUP_8] = { [4] = { INSN_BT, FORM_EJ, 0 }, { INSN_BTS, FORM_EJ, LOCKABLE }, { INSN_BTR, FORM_EJ, LOCKABLE },
 		      { INSN_BTC, FORM_EJ, LOCKABLE } },
 	[GROUP_11B] = { { INSN_MOV, FORM_EI, BYTES } },
@@ -378,6 +379,8 @@ static void set_control_register(struct decoder *d, struct insn *i)
 	i->size = d->mode == CS_64 ? 8 : 4;
 	set_reg_g(d, cr, i->size);
 	set_reg(d, gpr, extend(d, MODRM_RM(d->modrm), REX_B), i->size);
+	if (i->op == INSN_MOV_TO_DR || i->op == INSN_MOV_FROM_DR)
+		return;
 	if (i->lock)
 		cr->reg |= REX_EXTENDS;
 	i->lock = false;

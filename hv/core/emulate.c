@@ -45,8 +45,10 @@ static bool has_one_operand(const struct insn *i)
 
 /* The CPU has been there already, so that it need not be looked up, and is allowed. It came no further than nested paging; whether it
  * has looked at the alignment before that, the manuals leave open, and TCG has not. */
-static bool is_known(const struct vcpu *v, uint64_t linear, uint8_t len)
+static bool is_known(const struct vcpu *v, uint64_t linear, uint8_t len, enum access how)
 {
+	if (how == ACCESS_WRITE && !v->emu.was_write)
+		return false; /* TCG exits at the read of a read-modify-write */
 	return v->emu.gpa != NO_GPA && has_one_operand(&v->emu.insn) && !((linear ^ v->emu.gpa) & PAGE_MASK) &&
 	       (linear & PAGE_MASK) + len <= PAGE_SIZE;
 }
@@ -62,7 +64,7 @@ enum emu_result emu_open(struct vcpu *v, enum sreg s, uint64_t offset, uint8_t l
 {
 	struct emu *e = &v->emu;
 	uint64_t linear = guest_linear_unchecked(v, s, offset);
-	bool known = is_known(v, linear, len);
+	bool known = is_known(v, linear, len, how);
 	int err = known ? 0 : guest_linear(v, s, offset, len, how, &linear, &e->fault);
 
 	if (!err && is_misaligned(v, linear, len)) {
@@ -279,12 +281,13 @@ static bool step(struct vcpu *v)
 	return not_emulated(v);
 }
 
-bool vcpu_emulate(struct vcpu *v, uint64_t gpa)
+bool vcpu_emulate(struct vcpu *v, uint64_t gpa, bool write)
 {
 	struct emu *e = &v->emu;
 	int err = vcpu_decode(v);
 
 	e->gpa = gpa;
+	e->was_write = write;
 	e->reads = 0;
 	if (!err)
 		return step(v);

@@ -22,6 +22,7 @@ struct emu {
 	struct insn insn;
 	uint64_t rflags;
 	uint64_t gpa;         /* of the exit: the translation of an operand with this page offset; NO_GPA */
+	bool was_write;       /* the access that exited: only what it was has been allowed */
 	struct fault fault;
 	struct emu_cell read[EMU_CELLS], write[EMU_CELLS];
 	uint8_t reads, replayed; /* answers that are there, and how many of them this run has used */
@@ -32,9 +33,10 @@ struct emu {
 };
 #define NO_GPA UINT64_MAX
 
-/* Executes the instruction at RIP. gpa: NO_GPA, or where the CPU could not go on: the address in nested paging. True: the user half
+/* Executes the instruction at RIP. gpa: NO_GPA, or where the CPU could not go on: the address in nested paging, and whether it was to
+ * write there. True: the user half
  * has something to do. */
-bool vcpu_emulate(struct vcpu *v, uint64_t gpa);
+bool vcpu_emulate(struct vcpu *v, uint64_t gpa, bool write);
 /* After the user half has answered. True: it has something to do again. */
 bool vcpu_emulate_more(struct vcpu *v);
 /* Fetches and decodes the instruction at RIP into v->emu.insn. 0; E_INVAL: not known; E_FAULT: not to be fetched, emu.fault. */

@@ -184,7 +184,7 @@ static bool exit_xsetbv(struct vcpu *v, const struct hvm_exit *x)
 static bool exit_io(struct vcpu *v, const struct hvm_exit *x)
 {
 	if (x->io.string)
-		return vcpu_emulate(v, NO_GPA);
+		return vcpu_emulate(v, NO_GPA, false);
 	v->run.io.port = x->io.port;
 	v->run.io.size = x->io.size;
 	v->run.io.direction = x->io.in ? VCPU_IO_IN : VCPU_IO_OUT;
@@ -223,7 +223,7 @@ static bool exit_npf(struct vcpu *v, const struct hvm_exit *x)
 		return vcpu_internal_error(v, VCPU_ERROR_DELIVERY, x->npf.gpa.v, x->vectoring.vector);
 	if (x->npf.fetch || x->npf.walk)
 		return vcpu_internal_error(v, VCPU_ERROR_FETCH, x->npf.gpa.v, v->ops->get(v, HVM_RIP));
-	return vcpu_emulate(v, x->npf.gpa.v);
+	return vcpu_emulate(v, x->npf.gpa.v, x->npf.write);
 }
 
 static bool exit_exception(struct vcpu *v, const struct hvm_exit *x)

@@ -2,20 +2,12 @@
  * The guest's debug exceptions and breakpoints under SVM: what a #DB that exits still owes, INT1, and DR7 where the CPU does not
  * switch breakpoints with it.
  * Knows nothing of single steps that are ours. */
-#include "core/guest_mem.h"
 #include "core/vcpu.h"
+#include "status.h"
 #include "x86.h"
 #include "x86/svm.h"
 
 #define OP_INT1 0xf1
-#define OP_ESCAPE 0x0f
-#define OP_MOV_R_DR 0x21
-#define OP_MOV_DR_R 0x23
-#define MOV_DR_SIZE 3
-#define REX_PREFIX(b) (((b) & 0xf0) == 0x40)
-#define REX_B BIT(0)
-#define REX_EXTENDS 8
-#define MODRM_RM MASK(2, 0)
 #define DR7_ENABLED(dr7, n) GET_FIELD(2 * (n) + 1, 2 * (n), dr7)
 #define DR7_RW(dr7, n) GET_FIELD(17 + 4 * (n), 16 + 4 * (n), dr7)
 #define DR7_FIELDS (MASK(10, 0) | DR7_GD | MASK(31, 16))
@@ -25,74 +17,44 @@ static bool is_long(const struct vcpu *v)
 	return v->ops->get(v, HVM_CS_MODE) == CS_64;
 }
 
-static size_t fetch_insn(struct vcpu *v, uint8_t insn[INSN_MAX])
-{
-	struct fault f;
-
-	return guest_fetch(v, 0, insn, INSN_MAX, &f);
-}
-
 static void raise_db(struct hvm_exit *out)
 {
 	out->kind = HVM_EXIT_EXCEPTION;
 	out->event = (struct event){ .type = EVENT_EXCEPTION, .vector = VEC_DB };
 }
 
-static bool is_prefix(uint8_t b)
-{
-	static const uint8_t prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (b == prefixes[i])
-			return true;
-	return false;
-}
-
 /* A trap: behind the instruction. Where it is no INT1 any more it runs again. */
 static void int1(struct vcpu *v, struct hvm_exit *out)
 {
-	uint8_t insn[INSN_MAX];
-	size_t n = fetch_insn(v, insn), at = 0;
+	const struct emu *e = &v->emu;
 
-	while (at < n && (is_prefix(insn[at]) || (is_long(v) && REX_PREFIX(insn[at]))))
-		at++;
 	out->kind = HVM_EXIT_NONE;
-	if (at == n || insn[at] != OP_INT1)
+	if (vcpu_decode(v) || e->insn.op != INSN_EXITS || e->bytes[e->insn.len - 1] != OP_INT1)
 		return;
-	v->ops->skip(v, (uint8_t)(at + 1));
+	v->ops->skip(v, e->insn.len);
 	raise_db(out);
-}
-
-/* The length of a MOV to or from a debug register, and the other register. 0: something else stands there now. */
-static uint8_t decode_mov_dr(const uint8_t *insn, size_t n, bool long_mode, uint8_t *gpr)
-{
-	uint8_t rex = 0;
-	size_t at = 0;
-
-	while (at < n && is_prefix(insn[at]))
-		at++;
-	if (at < n && long_mode && REX_PREFIX(insn[at]))
-		rex = insn[at++];
-	if (n < at + MOV_DR_SIZE || insn[at] != OP_ESCAPE || (insn[at + 1] != OP_MOV_DR_R && insn[at + 1] != OP_MOV_R_DR))
-		return 0;
-	*gpr = (uint8_t)((insn[at + 2] & MODRM_RM) | (rex & REX_B ? REX_EXTENDS : 0));
-	return (uint8_t)(at + MOV_DR_SIZE);
 }
 
 /* SDM v2, "MOV-Move to/from Debug Registers": #UD "If CR4.DE[bit 3] = 1 [...] and a MOV instruction is executed involving DR4 or
  * DR5", #GP(0) for "a 1 to any of bits 63:32 in DR7", #DB if DR7.GD is 1. */
 static enum hvm_exit_kind move_to_dr7(struct vcpu *v, struct vmcb *b, struct hvm_exit *out)
 {
-	uint8_t insn[INSN_MAX], gpr;
-	size_t n = fetch_insn(v, insn);
-	uint8_t len = decode_mov_dr(insn, n, is_long(v), &gpr);
+	const struct insn *i = &v->emu.insn;
 	uint64_t val;
 
-	if (!len)
-		return HVM_EXIT_NONE; /* it runs again */
+	switch (vcpu_decode(v)) {
+	case 0:
+		break;
+	case E_INVAL:
+		return HVM_EXIT_UD; /* with LOCK, which QEMU does not look at */
+	default:
+		return HVM_EXIT_NONE; /* its page has gone: it runs again, and faults */
+	}
+	if (i->op != INSN_MOV_TO_DR)
+		return HVM_EXIT_NONE; /* something else stands there now */
 	if (b->control.exitcode == VMEXIT_DR5_WRITE && (b->save.cr4 & CR4_DE))
 		return HVM_EXIT_UD;
-	val = gpr == RSP ? b->save.rsp : v->regs.gpr[gpr];
+	val = i->src.reg == RSP ? b->save.rsp : v->regs.gpr[i->src.reg];
 	if (!is_long(v))
 		val = (uint32_t)val;
 	if (val >> 32)
@@ -104,7 +66,7 @@ static enum hvm_exit_kind move_to_dr7(struct vcpu *v, struct vmcb *b, struct hvm
 		return HVM_EXIT_EXCEPTION;
 	}
 	b->save.dr7 = (val & DR7_FIELDS) | DR7_INIT;
-	vcpu_skip(v, len, 0);
+	vcpu_skip(v, i->len, 0);
 	return HVM_EXIT_NONE;
 }
 
@@ -125,10 +87,9 @@ static uint64_t enabled_breakpoints(const struct vmcb_save *g, bool code)
 static uint64_t likely_dr6(struct vcpu *v, const struct vmcb_save *g)
 {
 	uint64_t code = enabled_breakpoints(g, true), data = enabled_breakpoints(g, false);
-	uint8_t insn[INSN_MAX], gpr;
-	size_t n = g->dr7 & DR7_GD ? fetch_insn(v, insn) : 0;
+	const struct insn *i = &v->emu.insn;
 
-	if (n && decode_mov_dr(insn, n, is_long(v), &gpr))
+	if ((g->dr7 & DR7_GD) && !vcpu_decode(v) && (i->op == INSN_MOV_TO_DR || i->op == INSN_MOV_FROM_DR))
 		return DR6_BD;
 	if (code)
 		return code;

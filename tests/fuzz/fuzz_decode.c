@@ -54,7 +54,7 @@ static const ZydisMnemonic names[][MNEMONICS] = {
 	[INSN_STOS] = SIZES(STOS), [INSN_LODS] = SIZES(LODS), [INSN_SCAS] = SIZES(SCAS),
 	[INSN_INS] = { ZYDIS_MNEMONIC_INSB, ZYDIS_MNEMONIC_INSW, ZYDIS_MNEMONIC_INSD },
 	[INSN_OUTS] = { ZYDIS_MNEMONIC_OUTSB, ZYDIS_MNEMONIC_OUTSW, ZYDIS_MNEMONIC_OUTSD },
-	[INSN_MOV_TO_CR] = ONE(MOV), [INSN_MOV_FROM_CR] = ONE(MOV), [INSN_MOV_TO_DR] = ONE(MOV), [INSN_MOV_FROM_DR] = ONE(MOV),
+	[INSN_LMSW] = ONE(LMSW), [INSN_MOV_TO_CR] = ONE(MOV), [INSN_MOV_FROM_CR] = ONE(MOV), [INSN_MOV_TO_DR] = ONE(MOV), [INSN_MOV_FROM_DR] = ONE(MOV),
 };
 /* What exits by itself, and is asked for its length. */
 static const ZydisMnemonic exiting[] = {
@@ -213,7 +213,7 @@ static bool is_short_movsxd(const struct oracle *o)
 static void check_operands(const struct insn *i, const struct oracle *o)
 {
 	unsigned n = o->insn.operand_count_visible;
-	bool source_alone = i->op == INSN_PUSH;
+	bool source_alone = i->op == INSN_PUSH || i->op == INSN_LMSW;
 
 	CHECK(n == 1 || n == 2);
 	CHECK((i->dst.kind == OPERAND_NONE) == source_alone);

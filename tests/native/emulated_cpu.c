@@ -161,7 +161,7 @@ void emulated_start(void)
 static bool run_once(uint64_t rip, struct outcome *out)
 {
 	out->vector = NO_FAULT;
-	if (vcpu_emulate(&cpu.v, NO_GPA)) {
+	if (vcpu_emulate(&cpu.v, NO_GPA, false)) {
 		out->vector = REFUSED;
 		return true;
 	}

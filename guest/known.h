@@ -51,7 +51,7 @@
 #define BOCHS_NO_RF_REP BARE("bare-bochs*", "Bochs pushes RF = 0 in the middle of a repeated instruction")
 /* 76. */
 #define QEMU_10_STEP { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu-1*", "", "QEMU 10 traps once more behind the last iteration" }
-#define QEMU_10_STOS { RULE_ANY, MODE_ANY, VID_ANY, "tcg-svm-1*,bare-qemu-1*", "", "QEMU 10 traps once more behind the last iteration" }
+#define QEMU_10_STOS { RULE_ANY, MODE_ANY, VID_ANY, "tcg-svm-1*,bare-qemu-1*,nested-kvm", "", "QEMU 10 traps once more behind the last iteration" }
 #define QEMU_10_BREAKPOINT { RULE_ANY, MODE_ANY, VID_ANY, "bare-qemu-1*", "", "QEMU 10 comes to the breakpoint's trap at the end of the repetition" }
 /* 78. */
 #define BOCHS_VMX_STEP \

@@ -6,6 +6,7 @@
 # goes on behind it.
 # Takes O, L0, VID, TRACE and what the platform takes from the environment. ONLY: the number of a single guest. GUESTS: words for the
 # guest, such as 'mode=long64 kinds=cr,msr'.
+# --check: looks at the words and runs nothing.
 # Exit status: 0 all ok, 1 not, 2 the test bench itself.
 set -uo pipefail
 # shellcheck source=tests/run/shell.sh
@@ -15,6 +16,7 @@ deaths_most=20
 for word in N SEED ${ONLY:+ONLY}; do
 	[[ ${!word} =~ ^[1-9][0-9]{0,8}$ ]] || bench "$word=${!word}: must be a number from 1 to 999999999"
 done
+[ "${1:-}" != --check ] || exit 0 # the words alone
 [ -r "$O/random.elf" ] || bench "$O/random.elf is not built"
 
 # What the machine below does not survive whoever asks it, by the names that the generator knows: each is a finding (docs/findings.md).

@@ -403,6 +403,24 @@ static void breakpoints_are_hit_by_what_is_executed_for_the_guest(void **state)
 	}
 }
 
+/* The last eight bytes of the address space, where an end is 0. */
+static void breakpoints_reach_the_end_of_the_address_space(void **state)
+{
+	const uint64_t last = ~7ull;
+	const unsigned eight_bytes = 3;
+	struct rig *r = rig_split(0);
+
+	(void)state;
+	fake_long_mode(&r->f);
+	r->f.dr[0] = last;
+	r->f.dr7 = DR7_FIRST(BREAK_DATA, eight_bytes);
+	assert_int_equal(vcpu_breakpoints(&r->v, DEBUG_READ, last, 8), 1);
+	assert_int_equal(vcpu_breakpoints(&r->v, DEBUG_READ, last + 7, 1), 1);
+	assert_int_equal(vcpu_breakpoints(&r->v, DEBUG_READ, last - 8, 8), 0);
+	assert_int_equal(vcpu_breakpoints(&r->v, DEBUG_READ, 0, 8), 0);
+	rig_end(r);
+}
+
 /* SDM v3, "Single-Step Exception Condition", on REP: a trap behind each iteration, with RF set in all but the last. */
 static void rep_traps_behind_each_iteration(void **state)
 {
@@ -439,6 +457,7 @@ int main(void)
 		cmocka_unit_test(the_instruction_is_fetched_at_rip_in_64_bit_mode),
 		cmocka_unit_test(the_instruction_is_fetched_at_cs_base_elsewhere),
 		cmocka_unit_test(breakpoints_are_hit_by_what_is_executed_for_the_guest),
+		cmocka_unit_test(breakpoints_reach_the_end_of_the_address_space),
 		cmocka_unit_test(rep_traps_behind_each_iteration),
 	};
 
